@@ -1,0 +1,137 @@
+// Command simulator serves a simulated Mimecast API 1.0 over plain HTTP, for
+// demonstrations and for trying a collector by hand. It prints the credentials
+// to use as a ready Fluent Bit configuration, and serves until it is told to
+// stop by SIGINT or SIGTERM.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"fluent-bit-mimecast/internal/simulator"
+)
+
+// passingFaults are those a collector gets over by asking again.
+const passingFaults = "rate_limited,server_error,html,fail_retryable,body_cut,reset,not_a_zip,zip_cut,file_empty,file_poisoned"
+
+// patience is how long open requests may take once the command is to stop.
+const patience = 5 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// options are the command's flags.
+type options struct {
+	listen                   string
+	batches, records, events int
+	seed                     uint64
+	faultRate                float64
+	faults                   string
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	set := flag.NewFlagSet("simulator", flag.ContinueOnError)
+	set.StringVar(&o.listen, "listen", "127.0.0.1:8443", "`address` to serve plain HTTP on")
+	set.IntVar(&o.batches, "batches", 10, "SIEM batches to have ready")
+	set.IntVar(&o.records, "records", 1000, "records in each batch")
+	set.IntVar(&o.events, "events", 500, "impersonation events to have ready, the last of them now")
+	set.Uint64Var(&o.seed, "seed", 1, "decides the credentials, the tokens and what is in the records")
+	set.Float64Var(&o.faultRate, "fault-rate", 0, "share of answers to spoil, from 0 to 1")
+	set.StringVar(&o.faults, "faults", passingFaults, "comma-separated `list` of the faults to spoil them with")
+	err := set.Parse(args)
+	if err == nil && set.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", set.Arg(0))
+	}
+	return o, err
+}
+
+// run serves as args say until ctx ends, and tells out how to be reached.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	service, err := stocked(o)
+	if err != nil {
+		return err
+	}
+	defer service.Close()
+	listener, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: service, ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	if err := describe(out, o, listener.Addr().String(), service.Credentials()); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	service.Close() // or requests that stall would hold the shutdown up
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	return server.Shutdown(grace)
+}
+
+// stocked returns a service with the data and faults the options ask for.
+func stocked(o options) (*simulator.Server, error) {
+	faults, err := simulator.ParseFaults(o.faults)
+	if err != nil {
+		return nil, err
+	}
+	service, err := simulator.New(simulator.Config{Seed: o.seed})
+	if err != nil {
+		return nil, err
+	}
+	for range o.batches {
+		service.AddBatch(o.records)
+	}
+	const perSecond = 3
+	span := time.Duration(o.events/perSecond) * time.Second
+	service.AddEvents(o.events, time.Now().Add(-span), perSecond)
+	return service, service.SetFaults(simulator.Plan{Rate: o.faultRate, Faults: faults, Seed: o.seed})
+}
+
+// describe prints what is served and a configuration to collect it with.
+func describe(out io.Writer, o options, address string, c simulator.Credentials) error {
+	_, err := fmt.Fprintf(out, `# A simulated Mimecast: %d batches of %d records and %d events, at http://%s
+# Faults in %.0f%% of the answers. Stop it with Ctrl-C.
+pipeline:
+  inputs:
+    - name: mimecast
+      base_url: "http://%s"
+      app_id: "%s"
+      app_key: "%s"
+      access_key: "%s"
+      secret_key: "%s"
+      db: mimecast.db
+  outputs:
+    - name: stdout
+      match: "*"
+`, o.batches, o.records, o.events, address, 100*o.faultRate,
+		address, c.AppID, c.AppKey, c.AccessKey, c.SecretKey)
+	return err
+}

@@ -1,0 +1,97 @@
+package simulator
+
+import "iter"
+
+// The values of log_source.
+const (
+	sourceSIEM          = "siem"
+	sourceTTP           = "ttp"
+	impersonationEvents = "impersonation"
+)
+
+// Expected yields every record a client has to deliver, once each: those of all
+// batches and events ever added, expired ones too, in the order of adding,
+// batches before events. A record is [Canonical] and is what the collector puts
+// out: the service's fields plus log_source ("siem" or "ttp") and log_type (the
+// prefix of the file's name, or "impersonation").
+//
+// For key_value compare [CanonicalText] of both sides.
+func (s *Server) Expected() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, b := range s.batches.snapshot().all {
+			if !s.records(b, true, yield) {
+				return
+			}
+		}
+		s.ExpectedEvents()(yield)
+	}
+}
+
+// ExpectedBatch yields the part of [Server.Expected] one batch has; nothing for
+// a number no batch has.
+func (s *Server) ExpectedBatch(number int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if all := s.batches.snapshot().all; number >= 0 && number < len(all) {
+			s.records(all[number], true, yield)
+		}
+	}
+}
+
+// ExpectedEvents yields the part of [Server.Expected] that are impersonation
+// events, oldest first, those not visible yet among them.
+func (s *Server) ExpectedEvents() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, e := range s.events.snapshot() {
+			v := objectOf(newImpersonation(s.config.Seed, e).fields()...)
+			if !yield(labelled(v, sourceTTP, impersonationEvents)) {
+				return
+			}
+		}
+	}
+}
+
+// Salvageable yields the records of faulty batches that a client may deliver but
+// need not, because their bytes are only to be had by guessing, or in a mode the
+// fault does not touch. What a client delivers lies between Expected and
+// Expected plus Salvageable.
+func (s *Server) Salvageable() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, b := range s.batches.snapshot().all {
+			if !s.records(b, false, yield) {
+				return
+			}
+		}
+	}
+}
+
+// records yields the batch's records that must survive its fault, or those that
+// need not, and reports whether yield wants more.
+func (s *Server) records(b *batch, survivors bool, yield func(string) bool) bool {
+	if survivors {
+		for _, record := range b.wanted {
+			if !yield(record) {
+				return false
+			}
+		}
+	}
+	var fields []member
+	for i := range b.records {
+		of := i % len(s.generator.types)
+		if b.fault.spares(of) != survivors {
+			continue
+		}
+		fields, _ = s.generator.record(fields, b, i)
+		if !yield(labelled(objectOf(fields...), sourceSIEM, s.generator.types[of].name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// labelled returns the canonical form of a record with its two labels.
+func labelled(record value, source, logType string) string {
+	record.members = append(record.members,
+		member{"log_source", textValue(source)},
+		member{"log_type", textValue(logType)})
+	return string(appendCanonical(nil, record))
+}

@@ -1,0 +1,119 @@
+package simulator
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// PathImpersonation is the endpoint of impersonation protection logs.
+const PathImpersonation = "/api/ttp/impersonation/get-logs"
+
+// impersonationAsk is a request for a page of events.
+type impersonationAsk struct {
+	size  int
+	raw   json.RawMessage // the request's data, nil when absent
+	query query
+	token *pageToken // where to go on, nil for the first page
+}
+
+// parseImpersonation reads the body of a request and checks its page token.
+func (s *Server) parseImpersonation(body []byte) (ask impersonationAsk, refusal answer, ok bool) {
+	var request struct {
+		Meta struct {
+			Pagination struct {
+				PageSize  *int    `json:"pageSize"`
+				PageToken *string `json:"pageToken"`
+			} `json:"pagination"`
+		} `json:"meta"`
+		Data []json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(body, &request); err != nil {
+		return ask, s.refuse(http.StatusBadRequest, failure{Code: codeJSON, Message: "The body is not the JSON expected"}), false
+	}
+	wanted := request.Meta.Pagination
+	ask.size = s.config.DefaultPageSize
+	if wanted.PageSize != nil {
+		ask.size = min(*wanted.PageSize, s.config.MaxPageSize)
+	}
+	if ask.size < 1 {
+		return ask, s.refuseField(codeValue, "pageSize"), false
+	}
+	if len(request.Data) > 1 {
+		return ask, s.refuseField(codeValue, "data"), false
+	}
+	if len(request.Data) == 1 {
+		ask.raw = request.Data[0]
+	}
+	var code, field string
+	if ask.query, code, field = parseQuery(ask.raw, s.clock()); code != "" {
+		return ask, s.refuseField(code, field), false
+	}
+	if wanted.PageToken != nil && !s.resume(&ask, *wanted.PageToken) {
+		return ask, s.refusePageToken(), false
+	}
+	return ask, answer{}, true
+}
+
+// resume takes up a page token, and reports false for one that was not given out
+// for this very request, or is stale.
+func (s *Server) resume(ask *impersonationAsk, token string) bool {
+	p, ok := s.tokens.openPage(token)
+	if !ok || p.Epoch != s.epoch.Load() || p.Request != fingerprint(ask.raw) {
+		return false
+	}
+	ask.token = &p
+	ask.query.from, ask.query.to = p.From, p.To
+	return true
+}
+
+// serveImpersonation answers a request for a page of events.
+func (s *Server) serveImpersonation(body []byte, _ string) answer {
+	ask, refusal, ok := s.parseImpersonation(body)
+	if !ok {
+		return refusal
+	}
+	now := s.clock().UnixNano()
+	matches := func(e event) bool { return ask.query.matches(s.config.Seed, e, now) }
+	within := ask.query.window(s.events.snapshot())
+
+	here := pageToken{
+		From: ask.query.from, To: ask.query.to,
+		Request: fingerprint(ask.raw), Epoch: s.epoch.Load(),
+	}
+	first := event{number: beginning}
+	if ask.token != nil {
+		here.Total = ask.token.Total
+		first = event{second: ask.token.Second, number: ask.token.Number}
+	} else {
+		here.Total = count(within, matches)
+	}
+	p := turnTo(within, first, ask.query.OldestFirst, ask.size, matches)
+	fault, salt := s.faults.draw(scene{path: PathImpersonation, page: true, pageToken: ask.token != nil})
+	if fault == FaultPageEmptyWithNext {
+		p, here.Salt = p.emptied(first), salt
+	}
+	return s.spoil(s.pageAnswer(ask.size, p, here), fault, salt)
+}
+
+// pageAnswer is the answer with a page; like is what its tokens have in common.
+func (s *Server) pageAnswer(size int, p page, like pageToken) answer {
+	link := func(to *event) string {
+		if to == nil {
+			return ""
+		}
+		like.Second, like.Number = to.second, to.number
+		return s.tokens.sealPage(like)
+	}
+	return s.jsonAnswer(http.StatusOK, envelope{
+		Meta: meta{Status: http.StatusOK, Pagination: &pagination{
+			PageSize:   size,
+			TotalCount: like.Total,
+			Next:       link(p.next),
+			Previous:   link(p.previous),
+		}},
+		Data: []any{struct {
+			Logs  []json.RawMessage `json:"impersonationLogs"`
+			Count int               `json:"resultCount"`
+		}{p.json(s.config.Seed), like.Total}},
+	}, OutcomePage)
+}
