@@ -1,0 +1,322 @@
+package mimecast
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/time/rate"
+)
+
+// Bounds on what a client does and takes.
+const (
+	// requestsPerSecond and requestBurst keep a client polite whatever goes
+	// wrong; the service's own limits are lower and are honoured beside them.
+	requestsPerSecond = 20
+	requestBurst      = 20
+	// maxEnvelope bounds an answer that is read into memory: an error, a page.
+	maxEnvelope = 64 << 20
+	// maxHeader bounds the headers of an answer.
+	maxHeader = 256 << 10
+	// A whole answer may take this many times the timeout, so that one which
+	// trickles can't hold a stream for good.
+	timeoutsPerAnswer = 30
+)
+
+// maxClockOffset is how far a clock may be off without a request being refused
+// for it; the service takes 15 minutes.
+const maxClockOffset = 5 * time.Minute
+
+// dateFormat is the x-mc-date header's; the zone is always the letters UTC.
+const dateFormat = "Mon, 02 Jan 2006 15:04:05 UTC"
+
+// Options make up a client.
+type Options struct {
+	BaseURL     *url.URL // scheme and host
+	Credentials CredentialSource
+	// Timeout bounds the wait for a connection, for an answer to begin and
+	// for its next bytes.
+	Timeout  time.Duration
+	ProxyURL *url.URL // nil: the environment decides
+	CAPEM    []byte   // nil: the system's certificate authorities
+	// Insecure accepts any certificate.
+	Insecure bool
+	// Transport replaces the network, in tests.
+	Transport http.RoundTripper
+}
+
+// Client makes requests of one application at one service. Close it when it
+// is no longer used.
+type Client struct {
+	base    *url.URL
+	source  CredentialSource
+	timeout time.Duration
+	http    *http.Client
+	limiter *rate.Limiter
+
+	mu        sync.Mutex
+	creds     *Credentials // nil before the first request and after a refusal
+	notBefore time.Time    // the service's rate limit is used up until then
+	date      time.Time    // the Date of the latest answer, zero before the first
+	dateAt    time.Time    // when it came; monotonic, so that a clock that is set does not matter
+}
+
+// NewClient makes a client. It makes no request and reads no credentials yet.
+func NewClient(o Options) (*Client, error) {
+	transport := o.Transport
+	if transport == nil {
+		t, err := newTransport(o)
+		if err != nil {
+			return nil, err
+		}
+		transport = t
+	}
+	return &Client{
+		base:    o.BaseURL,
+		source:  o.Credentials,
+		timeout: o.Timeout,
+		limiter: rate.NewLimiter(requestsPerSecond, requestBurst),
+		http: &http.Client{
+			Transport: transport,
+			// A redirect would carry the signed headers elsewhere.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}, nil
+}
+
+func newTransport(o Options) (*http.Transport, error) {
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure} //nolint:gosec // off by name only
+	if o.CAPEM != nil {
+		tlsConfig.RootCAs = x509.NewCertPool()
+		if !tlsConfig.RootCAs.AppendCertsFromPEM(o.CAPEM) {
+			return nil, errors.New("no certificate in the given authorities")
+		}
+	}
+	proxy := http.ProxyFromEnvironment
+	if o.ProxyURL != nil {
+		proxy = http.ProxyURL(o.ProxyURL)
+	}
+	return &http.Transport{
+		Proxy:                  proxy,
+		DialContext:            (&net.Dialer{Timeout: o.Timeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:        tlsConfig,
+		TLSHandshakeTimeout:    o.Timeout,
+		ResponseHeaderTimeout:  o.Timeout,
+		MaxResponseHeaderBytes: maxHeader,
+		MaxIdleConnsPerHost:    2,
+		IdleConnTimeout:        90 * time.Second,
+		ForceAttemptHTTP2:      true,
+		// Batches are compressed already, and a body that was cut short shows
+		// best when its length is the sender's.
+		DisableCompression: true,
+	}, nil
+}
+
+// Close drops idle connections. Requests under way end with their contexts.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// ClockOffset returns how far the service's clock is ahead of this machine's,
+// by the Date of its latest answer; false before the first answer.
+func (c *Client) ClockOffset() (time.Duration, bool) {
+	c.mu.Lock()
+	seen := !c.date.IsZero()
+	c.mu.Unlock()
+	return c.Now().Sub(time.Now().Round(0)), seen
+}
+
+// Now is the time by the service's clock; by this machine's before the first
+// answer. Setting this machine's clock does not move it.
+func (c *Client) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.date.IsZero() {
+		return time.Now().Round(0)
+	}
+	return c.date.Add(time.Since(c.dateAt))
+}
+
+// answer is a 200 whose body has not been read. Close it.
+type answer struct {
+	uri       string
+	header    http.Header
+	mediaType string // without parameters, lower case
+	body      io.ReadCloser
+	redact    func(string) string
+}
+
+// post makes one try of a call: it signs, sends, and turns every status but
+// 200 into an *APIError. The bytes that follow in a 200 may still be a refusal.
+func (c *Client) post(ctx context.Context, uri string, body any) (*answer, error) {
+	payload, err := marshal(body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: encoding the request: %w", uri, err)
+	}
+	creds, err := c.credentials()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.pace(ctx); err != nil {
+		return nil, err
+	}
+	ctx, stop := watch(ctx, c.timeout)
+	req, err := c.request(ctx, uri, payload, creds)
+	if err != nil {
+		stop.cancel()
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		stop.cancel()
+		return nil, fmt.Errorf("%s: %w", uri, stop.explain(ctx, withoutURL(err)))
+	}
+	before := c.Now()
+	c.observe(resp.Header)
+	a := &answer{uri: uri, header: resp.Header, body: stop.guard(ctx, resp.Body), redact: creds.redact}
+	a.mediaType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if resp.StatusCode != http.StatusOK {
+		defer a.body.Close()
+		refusal := a.refusal(resp)
+		// Signed with a clock that was off: the next try has the right time.
+		refusal.Retryable = refusal.Retryable || c.Now().Sub(before).Abs() > maxClockOffset
+		return nil, c.refused(refusal)
+	}
+	return a, nil
+}
+
+// request signs anew for each try: the service refuses a request id twice.
+func (c *Client) request(ctx context.Context, uri string, payload []byte, creds Credentials) (*http.Request, error) {
+	target := *c.base
+	target.Path = uri
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(payload))
+	if err != nil {
+		return nil, err
+	}
+	// The transport must not send it again by itself, with the same id.
+	req.GetBody = nil
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return nil, fmt.Errorf("making a request id: %w", err)
+	}
+	date := c.Now().UTC().Format(dateFormat)
+	auth, err := creds.authorization(date, id.String(), uri)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", auth)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "*/*")
+	req.Header.Set("User-Agent", "fluent-bit-mimecast")
+	req.Header.Set("x-mc-app-id", creds.AppID)
+	req.Header.Set("x-mc-req-id", id.String())
+	req.Header.Set("x-mc-date", date)
+	return req, nil
+}
+
+// credentials returns the current ones, read anew after a refusal.
+func (c *Client) credentials() (Credentials, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.creds == nil {
+		creds, err := c.source()
+		if err != nil {
+			return Credentials{}, err
+		}
+		c.creds = &creds
+	}
+	return *c.creds, nil
+}
+
+// refused notes an error of the service before it is returned.
+func (c *Client) refused(err *APIError) error {
+	if IsCredentials(err) {
+		c.mu.Lock()
+		c.creds = nil
+		c.mu.Unlock()
+	}
+	return err
+}
+
+// pace waits until the client's own rate and the service's allow a request.
+func (c *Client) pace(ctx context.Context) error {
+	if err := c.limiter.Wait(ctx); err != nil {
+		return err
+	}
+	for {
+		c.mu.Lock()
+		wait := time.Until(c.notBefore)
+		c.mu.Unlock()
+		if wait <= 0 {
+			return nil
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// observe reads what every answer tells: the service's clock, and when its
+// rate limit is used up.
+func (c *Client) observe(h http.Header) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		// The header has whole seconds: half of one is the middle.
+		c.date, c.dateAt = date.Add(500*time.Millisecond), time.Now()
+	}
+	if remaining, err := strconv.Atoi(h.Get("X-Ratelimit-Remaining")); err == nil && remaining <= 0 {
+		c.notBefore = time.Now().Add(min(resetIn(h), longestToldWait))
+	}
+}
+
+// resetIn reads x-ratelimit-reset: milliseconds left, as seen live.
+func resetIn(h http.Header) time.Duration {
+	ms, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 64)
+	if err != nil || ms < 0 {
+		return 0
+	}
+	return min(time.Duration(min(ms, int64(24*time.Hour/time.Millisecond)))*time.Millisecond, 24*time.Hour)
+}
+
+// told is how long a refusal asks to stay away.
+func told(h http.Header) time.Duration {
+	if d := resetIn(h); d > 0 {
+		return d
+	}
+	if s, err := strconv.ParseInt(h.Get("Retry-After"), 10, 32); err == nil && s > 0 {
+		return time.Duration(s) * time.Second
+	}
+	return 0
+}
+
+// withoutURL drops the method and URL that net/http puts before its errors.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// sleep waits or returns the context's error.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

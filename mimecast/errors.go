@@ -1,0 +1,145 @@
+package mimecast
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Error codes that Mimecast documents or that were seen in its answers.
+const (
+	codeDeveloperKey     = "err_developer_key"
+	codeInvalidSignature = "err_xdk_invalid_signature"
+	codeBindingExpired   = "err_xdk_binding_expired"
+	codeInvalidToken     = "err_audit_siem_invalid_token"
+	codeIncorrectRegion  = "err_audit_log_incorrect_region"
+)
+
+// APIError is a refusal by the service. It never holds a secret, and what it
+// holds of the service's own words is cleaned and short.
+type APIError struct {
+	URI       string // path of the request
+	Status    int    // HTTP status; 200 when the refusal came in the body alone
+	Code      string // for instance err_xdk_invalid_signature; may be empty
+	Message   string // may be empty
+	Field     string // the field of the request it is about; may be empty
+	Retryable bool   // the service says that the same request may succeed later
+	Wait      time.Duration
+	// Wait is how long the service asks to stay away; 0 when it doesn't say.
+}
+
+func (e *APIError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: the service refused the request: status %d", e.URI, e.Status)
+	for _, part := range []string{e.Code, e.Message} {
+		if part != "" {
+			b.WriteString(", " + part)
+		}
+	}
+	if e.Field != "" {
+		b.WriteString(" (field " + e.Field + ")")
+	}
+	return b.String()
+}
+
+// ResponseError is an answer that makes no sense: HTML where JSON should be, a
+// body cut short, a batch without its next token. Trying again is right.
+type ResponseError struct {
+	URI    string
+	Reason string
+}
+
+func (e *ResponseError) Error() string { return e.URI + ": " + e.Reason }
+
+// IsCredentials says whether the service refused the caller rather than the
+// request: nothing but other credentials or another permission helps.
+func IsCredentials(err error) bool {
+	var e *APIError
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTeapot:
+		return true
+	}
+	switch e.Code {
+	case codeDeveloperKey, codeInvalidSignature, codeBindingExpired:
+		return true
+	}
+	return false
+}
+
+// IsInvalidToken says whether the service no longer knows the token of the
+// request.
+func IsInvalidToken(err error) bool {
+	var e *APIError
+	return errors.As(err, &e) && e.Code == codeInvalidToken
+}
+
+// IsRateLimited says whether there were too many requests.
+func IsRateLimited(err error) bool {
+	var e *APIError
+	return errors.As(err, &e) && e.Status == http.StatusTooManyRequests
+}
+
+// Hint says what a user can do about an error, empty when waiting is all.
+func Hint(err error) string {
+	var e *APIError
+	if !errors.As(err, &e) {
+		return ""
+	}
+	switch {
+	case e.Code == codeBindingExpired || e.Status == http.StatusTeapot:
+		return "the access key has expired: make a new one, and set Authentication Profile TTL to Never Expires for its user"
+	case e.Code == codeDeveloperKey:
+		return "check app_id and app_key, and that the API application is enabled"
+	case e.Code == codeInvalidSignature || e.Status == http.StatusUnauthorized:
+		return "check app_key, access_key and secret_key, and this machine's clock; a change of the user's password ends its access key"
+	case e.Code == codeIncorrectRegion:
+		return "the account is in another region: check region or base_url"
+	case e.Status == http.StatusForbidden:
+		return "the user lacks a permission: " + permission(e.URI)
+	case e.Status == http.StatusNotFound:
+		return "check base_url or region"
+	}
+	return ""
+}
+
+// permission names what a user's administrator role needs for a path.
+func permission(uri string) string {
+	switch uri {
+	case uriSIEM:
+		return "its administrator role needs Gateway | Tracking | Read, and Enhanced Logging must be on for the account"
+	case uriImpersonation:
+		return "its administrator role needs Monitoring | Impersonation Protection | Read"
+	}
+	return "see the permissions of " + uri
+}
+
+// maxErrorText bounds what is repeated of the service's words.
+const maxErrorText = 200
+
+// clean makes text from the network fit for a log line: no control characters,
+// no line ends, a bounded length.
+func clean(text string) string {
+	if len(text) > 4*maxErrorText {
+		text = text[:4*maxErrorText]
+	}
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, ""))
+	text = strings.Join(strings.Fields(text), " ")
+	if r := []rune(text); len(r) > maxErrorText {
+		text = string(r[:maxErrorText]) + "…"
+	}
+	return text
+}

@@ -1,0 +1,107 @@
+package mimecast
+
+import (
+	"context"
+	"time"
+)
+
+// PagedLog asks for one page of a log that is served in pages, oldest first.
+type PagedLog func(ctx context.Context, r PageRequest) (Page, error)
+
+// PageRequest names a page. All pages of one poll share From and To, which
+// have whole seconds and are both inclusive.
+type PageRequest struct {
+	From, To time.Time
+	Size     int
+	Token    string // empty for the first page
+}
+
+// Page is a page of events.
+type Page struct {
+	Events []Event
+	Next   string // token of the next page; empty on the last one
+}
+
+// Event is one event of a page.
+type Event struct {
+	ID   string    // unique; empty when the service sent none
+	Time time.Time // zero when it is missing or unreadable
+	JSON []byte    // the event as the service spelled it: one JSON value
+}
+
+// timeFormat is how times are spelled in requests and answers.
+const timeFormat = "2006-01-02T15:04:05-0700"
+
+// page asks for a page of the log at uri and takes its events from
+// data[].{list}. An event's id and time are its fields id and eventTime.
+func (c *Client) page(ctx context.Context, uri, list string, filter map[string]any, r PageRequest) (Page, error) {
+	type pagination struct {
+		PageSize  int    `json:"pageSize"`
+		PageToken string `json:"pageToken,omitempty"`
+	}
+	filter["oldestFirst"] = true
+	filter["from"] = r.From.UTC().Format(timeFormat)
+	filter["to"] = r.To.UTC().Format(timeFormat)
+	a, err := c.post(ctx, uri, map[string]any{
+		"meta": map[string]any{"pagination": pagination{r.Size, r.Token}},
+		"data": []any{filter},
+	})
+	if err != nil {
+		return Page{}, err
+	}
+	defer a.body.Close()
+	e, err := a.envelope()
+	if refusal, ok := err.(*APIError); ok {
+		return Page{}, c.refused(refusal)
+	}
+	if err != nil {
+		return Page{}, err
+	}
+	return pageOf(a, e, list)
+}
+
+func pageOf(a *answer, e *envelope, list string) (Page, error) {
+	var p Page
+	if e.Meta != nil {
+		p.Next = e.Meta.Pagination.Next
+	}
+	if len(p.Next) > maxToken {
+		return Page{}, &ResponseError{a.uri, "a page token of more than 16 KiB"}
+	}
+	for _, data := range e.Data {
+		var lists map[string]rawJSON
+		var events []rawJSON
+		if err := unmarshal(data, &lists); err != nil {
+			return Page{}, a.unexpected(data)
+		}
+		if raw, ok := lists[list]; ok && unmarshal(raw, &events) != nil {
+			return Page{}, a.unexpected(raw)
+		}
+		for _, raw := range events {
+			p.Events = append(p.Events, eventOf(raw))
+		}
+	}
+	if len(p.Events) == 0 {
+		p.Next = "" // an empty page is the last one, whatever it says
+	}
+	return p, nil
+}
+
+func eventOf(raw rawJSON) Event {
+	var head struct {
+		ID        string `json:"id"`
+		EventTime string `json:"eventTime"`
+	}
+	ev := Event{JSON: raw}
+	if unmarshal(raw, &head) != nil {
+		return ev
+	}
+	ev.ID = head.ID
+	for _, layout := range []string{timeFormat, time.RFC3339} {
+		if t, err := time.Parse(layout, head.EventTime); err == nil {
+			ev.Time = t
+			break
+		}
+	}
+	return ev
+}
