@@ -1,0 +1,310 @@
+package record
+
+import (
+	"bytes"
+	"encoding/binary"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// jsonEncoder turns one JSON object into one record. Its buffers are reused.
+type jsonEncoder struct {
+	head     []byte    // the start of every record
+	headKeys [2]keyRef // its keys
+	keys     []keyRef  // of the objects that are being read, outermost first
+}
+
+func (e *jsonEncoder) reset(o Origin) {
+	e.head, e.headKeys = o.head(e.head[:0])
+}
+
+// begin appends the start of a record.
+func (e *jsonEncoder) begin(dst []byte) []byte {
+	e.keys = append(e.keys[:0], e.headKeys[:]...)
+	for i := range e.keys {
+		e.keys[i].at += len(dst)
+		e.keys[i].end += len(dst)
+	}
+	return append(dst, e.head...)
+}
+
+// keyRef is where a key lies in the record that is being made.
+type keyRef struct{ at, end int }
+
+// record appends the object at b[i] to dst as a record and returns the place
+// behind it. errShort says that the object does not end within b.
+func (e *jsonEncoder) record(dst, b []byte, i int) ([]byte, int, error) {
+	start := len(dst)
+	dst = e.begin(dst)
+	dst, i, n, err := e.members(dst, b, i+1, 1, start)
+	if err != nil {
+		return dst[:start], 0, err
+	}
+	setFields(dst[start:], n)
+	return dst, i, nil
+}
+
+// members appends the members of an object, i being behind its brace, and
+// returns the place behind its end and how many fields it has now. rec is
+// where the record starts when the object is the record itself, -1 otherwise.
+func (e *jsonEncoder) members(dst, b []byte, i, depth, rec int) ([]byte, int, int, error) {
+	first := len(e.keys)
+	if rec >= 0 {
+		first = 0
+	}
+	timed := rec < 0
+	for comma := false; ; comma = true {
+		i = skipSpace(b, i)
+		if i == len(b) {
+			return dst, 0, 0, errShort
+		}
+		if b[i] == '}' {
+			n := len(e.keys) - first
+			if rec < 0 {
+				e.keys = e.keys[:first]
+			}
+			return dst, i + 1, n, nil
+		}
+		if comma {
+			if b[i] != ',' {
+				return dst, 0, 0, errSyntax
+			}
+			i = skipSpace(b, i+1)
+		}
+		mark := len(dst)
+		key, value, err := memberStart(b, i)
+		if err != nil {
+			return dst, 0, 0, err
+		}
+		dst = appendText(dst, key)
+		ref := keyRef{len(dst) - textLen(dst[mark:]), len(dst)}
+		at := len(dst)
+		if dst, i, err = e.value(dst, b, value, depth); err != nil {
+			return dst, 0, 0, err
+		}
+		if e.repeated(dst, first, ref) {
+			dst = dst[:mark]
+			continue
+		}
+		if len(e.keys)-first == maxFields {
+			return dst, 0, 0, errFields
+		}
+		e.keys = append(e.keys, ref)
+		if !timed && isTimeKey(dst[ref.at:ref.end]) {
+			timed = stamp(dst[rec:], dst[at:])
+		}
+	}
+}
+
+// repeated says whether the object has the key already.
+func (e *jsonEncoder) repeated(dst []byte, first int, ref keyRef) bool {
+	key := dst[ref.at:ref.end]
+	for _, k := range e.keys[first:] {
+		if k.end-k.at == len(key) && bytes.Equal(dst[k.at:k.end], key) {
+			return true
+		}
+	}
+	return false
+}
+
+// isTimeKey names the fields that hold the time of an event.
+func isTimeKey(key []byte) bool {
+	return string(key) == "datetime" || string(key) == "eventTime"
+}
+
+// stamp sets the time of the record at rec from an encoded value, if it is a
+// time.
+func stamp(rec, value []byte) bool {
+	text, _, err := msgp.ReadStringZC(value)
+	if err != nil {
+		return false
+	}
+	t, ok := ParseTime(text)
+	if ok {
+		setTime(rec, t)
+	}
+	return ok
+}
+
+// value appends the value at i, which may be the end of b.
+func (e *jsonEncoder) value(dst, b []byte, i, depth int) ([]byte, int, error) {
+	if i == len(b) {
+		return dst, 0, errShort
+	}
+	switch b[i] {
+	case '"':
+		end, err := skipString(b, i)
+		if err != nil {
+			return dst, 0, err
+		}
+		return appendText(dst, b[i+1:end-1]), end, nil
+	case '{', '[':
+		if depth == MaxDepth {
+			return dst, 0, errDepth
+		}
+		return e.container(dst, b, i, depth+1)
+	}
+	end, err := skipScalar(b, i)
+	if err != nil {
+		return dst, 0, err
+	}
+	switch b[i] {
+	case 't':
+		return msgp.AppendBool(dst, true), end, nil
+	case 'f':
+		return msgp.AppendBool(dst, false), end, nil
+	case 'n':
+		return msgp.AppendNil(dst), end, nil
+	}
+	return appendNumber(dst, b[i:end]), end, nil
+}
+
+// container appends the object or list at i. Its header is made for few
+// members and widened in the rare case of more.
+func (e *jsonEncoder) container(dst, b []byte, i, depth int) ([]byte, int, error) {
+	start := len(dst)
+	dst = append(dst, 0)
+	var n int
+	var err error
+	isMap := b[i] == '{'
+	if isMap {
+		dst, i, n, err = e.members(dst, b, i+1, depth, -1)
+	} else {
+		dst, i, n, err = e.elements(dst, b, i+1, depth)
+	}
+	if err != nil {
+		return dst, 0, err
+	}
+	var header []byte
+	if isMap {
+		header = msgp.AppendMapHeader(make([]byte, 0, 8), uint32(n)) //nolint:gosec // a record has a bounded length
+	} else {
+		header = msgp.AppendArrayHeader(make([]byte, 0, 8), uint32(n)) //nolint:gosec // as above
+	}
+	if grow := len(header) - 1; grow > 0 {
+		dst = append(dst, header[:grow]...)
+		copy(dst[start+len(header):], dst[start+1:len(dst)-grow])
+	}
+	copy(dst[start:], header)
+	return dst, i, nil
+}
+
+// elements appends the elements of a list, i being behind its bracket.
+func (e *jsonEncoder) elements(dst, b []byte, i, depth int) ([]byte, int, int, error) {
+	for n := 0; ; n++ {
+		i = skipSpace(b, i)
+		if i == len(b) {
+			return dst, 0, 0, errShort
+		}
+		if b[i] == ']' {
+			return dst, i + 1, n, nil
+		}
+		if n > 0 {
+			if b[i] != ',' {
+				return dst, 0, 0, errSyntax
+			}
+			i = skipSpace(b, i+1)
+		}
+		var err error
+		if dst, i, err = e.value(dst, b, i, depth); err != nil {
+			return dst, 0, 0, err
+		}
+	}
+}
+
+// appendText appends a string that is spelled as between JSON's quotes and
+// that skipString has passed. A half of a surrogate pair becomes U+FFFD, as
+// everywhere; other bytes stay as they are.
+func appendText(dst, s []byte) []byte {
+	i := bytes.IndexByte(s, '\\')
+	if i < 0 {
+		return msgp.AppendStringFromBytes(dst, s)
+	}
+	// The header is of the length as spelled; what is shorter moves up.
+	start := len(dst)
+	dst = appendTextHeader(dst, len(s))
+	body := len(dst)
+	for i >= 0 {
+		dst = append(dst, s[:i]...)
+		dst, s = appendEscape(dst, s[i:])
+		i = bytes.IndexByte(s, '\\')
+	}
+	dst = append(dst, s...)
+	return fixTextHeader(dst, start, body)
+}
+
+// appendEscape appends what the escape at s[0] stands for and returns the rest.
+func appendEscape(dst, s []byte) ([]byte, []byte) {
+	switch s[1] {
+	case 'b':
+		return append(dst, '\b'), s[2:]
+	case 'f':
+		return append(dst, '\f'), s[2:]
+	case 'n':
+		return append(dst, '\n'), s[2:]
+	case 'r':
+		return append(dst, '\r'), s[2:]
+	case 't':
+		return append(dst, '\t'), s[2:]
+	case 'u':
+		r := hex4(s[2:])
+		s = s[6:]
+		if utf16.IsSurrogate(r) {
+			pair := utf8.RuneError
+			if len(s) >= 6 && s[0] == '\\' && s[1] == 'u' {
+				pair = utf16.DecodeRune(r, hex4(s[2:]))
+			}
+			if r = pair; pair != utf8.RuneError {
+				s = s[6:]
+			}
+		}
+		return utf8.AppendRune(dst, r), s
+	}
+	return append(dst, s[1]), s[2:]
+}
+
+func hex4(s []byte) rune {
+	return hexDigit(s[0])<<12 | hexDigit(s[1])<<8 | hexDigit(s[2])<<4 | hexDigit(s[3])
+}
+
+// appendTextHeader appends the header of a string of n bytes.
+func appendTextHeader(dst []byte, n int) []byte {
+	switch {
+	case n < 32:
+		return append(dst, 0xa0|byte(n))
+	case n < 1<<8:
+		return append(dst, 0xd9, byte(n))
+	case n < 1<<16:
+		return binary.BigEndian.AppendUint16(append(dst, 0xda), uint16(n))
+	}
+	return binary.BigEndian.AppendUint32(append(dst, 0xdb), uint32(n)) //nolint:gosec // a record has a bounded length
+}
+
+// fixTextHeader replaces the header at start by one of the length that the
+// string at body came out with, which is never longer.
+func fixTextHeader(dst []byte, start, body int) []byte {
+	n := len(dst) - body
+	var room [5]byte
+	header := appendTextHeader(room[:0], n)
+	if gap := body - start - len(header); gap > 0 {
+		copy(dst[body-gap:], dst[body:])
+		dst = dst[:len(dst)-gap]
+	}
+	copy(dst[start:], header)
+	return dst
+}
+
+// textLen is the length of the one string that is encoded in b.
+func textLen(b []byte) int {
+	switch {
+	case b[0]&0xe0 == 0xa0:
+		return len(b) - 1
+	case b[0] == 0xd9:
+		return len(b) - 2
+	case b[0] == 0xda:
+		return len(b) - 3
+	}
+	return len(b) - 5
+}

@@ -1,0 +1,113 @@
+package record
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// Where the parts of a record lie, from its start.
+const (
+	timeAt  = 4  // eight bytes: seconds, nanoseconds
+	countAt = 14 // two bytes: number of fields
+	bodyAt  = 16 // the first field
+)
+
+// Time is a record's timestamp. Fluent Bit reads seconds of 2^31 and more as
+// negative, and negative ones as marks of its own, so those don't exist here.
+type Time struct {
+	Sec  uint32
+	Nsec uint32
+}
+
+// TimeOf returns t as a record's timestamp; false when it has none.
+func TimeOf(t time.Time) (Time, bool) {
+	s := t.Unix()
+	if s < 0 || s > math.MaxInt32 {
+		return Time{}, false
+	}
+	return Time{uint32(s), uint32(t.Nanosecond())}, true //nolint:gosec // checked above
+}
+
+// Origin is what all records of a log file have in common.
+type Origin struct {
+	Source    string    // log_source: siem, ttp
+	Type      string    // log_type: receipt, process, …
+	Collected time.Time // timestamp of records that have none of their own
+}
+
+// head encodes the start of every record of an origin: its time, its map
+// header, and the two fields that name the origin, whose keys it returns.
+func (o Origin) head(dst []byte) ([]byte, [2]keyRef) {
+	const source, typ = "log_source", "log_type"
+	start := len(dst)
+	t, _ := TimeOf(o.Collected)
+	dst = append(dst, 0x92, 0x92, 0xd7, 0x00)
+	dst = binary.BigEndian.AppendUint32(dst, t.Sec)
+	dst = binary.BigEndian.AppendUint32(dst, t.Nsec)
+	dst = append(dst, 0x80, 0xde, 0, 2)
+	var keys [2]keyRef
+	dst = msgp.AppendString(dst, source)
+	keys[0] = keyRef{len(dst) - start - len(source), len(dst) - start}
+	dst = msgp.AppendString(dst, o.Source)
+	dst = msgp.AppendString(dst, typ)
+	keys[1] = keyRef{len(dst) - start - len(typ), len(dst) - start}
+	return msgp.AppendString(dst, o.Type), keys
+}
+
+// setTime sets the timestamp of the record that starts at rec[0].
+func setTime(rec []byte, t Time) {
+	binary.BigEndian.PutUint32(rec[timeAt:], t.Sec)
+	binary.BigEndian.PutUint32(rec[timeAt+4:], t.Nsec)
+}
+
+// setFields sets the number of fields of the record that starts at rec[0].
+func setFields(rec []byte, n int) {
+	binary.BigEndian.PutUint16(rec[countAt:], uint16(n)) //nolint:gosec // the caller keeps it under maxFields
+}
+
+// appendNumber appends a number in JSON's spelling, exactly: an integer as an
+// integer, whatever its size up to 64 bits; beyond that, and where a float
+// would be infinite, as the string it was spelled as.
+func appendNumber(dst, lit []byte) []byte {
+	digits, negative := lit, false
+	if digits[0] == '-' {
+		digits, negative = digits[1:], true
+	}
+	if len(digits) <= 18 {
+		n := int64(0)
+		for _, c := range digits {
+			if c < '0' || c > '9' {
+				return appendFloat(dst, lit)
+			}
+			n = n*10 + int64(c-'0')
+		}
+		if negative {
+			n = -n
+		}
+		return msgp.AppendInt64(dst, n)
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return appendFloat(dst, lit)
+		}
+	}
+	if n, err := strconv.ParseInt(string(lit), 10, 64); err == nil {
+		return msgp.AppendInt64(dst, n)
+	}
+	if n, err := strconv.ParseUint(string(lit), 10, 64); err == nil {
+		return msgp.AppendUint64(dst, n)
+	}
+	return msgp.AppendStringFromBytes(dst, lit)
+}
+
+func appendFloat(dst, lit []byte) []byte {
+	f, err := strconv.ParseFloat(string(lit), 64)
+	if err != nil {
+		return msgp.AppendStringFromBytes(dst, lit)
+	}
+	return msgp.AppendFloat64(dst, f)
+}

@@ -1,0 +1,52 @@
+package record
+
+import (
+	"bytes"
+	"io"
+)
+
+// Reader opens log files, one after the other, with decoders that are used
+// again. The zero value is ready.
+type Reader struct {
+	json     JSONDecoder
+	keyValue KeyValueDecoder
+}
+
+// Open returns the decoder of a log file. json is the format that was asked
+// for; what the file begins with decides where it is plain. The decoder is
+// valid until the next call.
+func (r *Reader) Open(file io.Reader, o Origin, json bool) Decoder {
+	head := make([]byte, 512)
+	n, err := io.ReadFull(file, head)
+	head = head[:n]
+	parts := []io.Reader{bytes.NewReader(head)}
+	switch err {
+	case nil:
+		parts = append(parts, file)
+	case io.EOF, io.ErrUnexpectedEOF:
+		// ReadFull calls a short file unexpected; one whose reader does so
+		// says it again.
+		parts = append(parts, file)
+	default:
+		parts = append(parts, failed{err})
+	}
+	if looksJSON(head, json) {
+		r.json.Reset(io.MultiReader(parts...), o)
+		return &r.json
+	}
+	r.keyValue.Reset(io.MultiReader(parts...), o)
+	return &r.keyValue
+}
+
+func looksJSON(head []byte, otherwise bool) bool {
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte(bom)), " \t\r\n")
+	switch {
+	case len(head) == 0:
+		return otherwise
+	case head[0] == '{' || head[0] == '[':
+		return true
+	case identifier(head, 0) > 0:
+		return false
+	}
+	return otherwise
+}

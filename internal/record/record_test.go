@@ -1,0 +1,221 @@
+package record
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/tinylib/msgp/msgp"
+)
+
+// collected is the time of collection in all tests of the package.
+var collected = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func origin() Origin { return Origin{Source: "siem", Type: "receipt", Collected: collected} }
+
+// show returns a record as its seconds and its body as JSON, in its order.
+func show(t testing.TB, rec []byte) string {
+	t.Helper()
+	sec, body := open(t, rec)
+	when := ""
+	if int64(sec) != collected.Unix() {
+		when = fmt.Sprintf("@%d ", sec)
+	}
+	return when + body
+}
+
+func open(t testing.TB, rec []byte) (sec uint32, body string) {
+	t.Helper()
+	if len(rec) < bodyAt || !bytes.Equal(rec[:4], []byte{0x92, 0x92, 0xd7, 0}) || rec[12] != 0x80 {
+		t.Fatalf("not a record's head: %x", rec[:min(len(rec), bodyAt)])
+	}
+	var b bytes.Buffer
+	rest, err := msgp.UnmarshalAsJSON(&b, rec[countAt-1:])
+	if err != nil || len(rest) != 0 {
+		t.Fatalf("body is not msgpack: %v, %d bytes left, after %s", err, len(rest), b.String())
+	}
+	return binary.BigEndian.Uint32(rec[timeAt:]), b.String()
+}
+
+// body cuts the fields of the origin off a shown record.
+func body(shown string) string {
+	return strings.Replace(shown, `"log_source":"siem","log_type":"receipt"`, "", 1)
+}
+
+// read decodes a whole file and returns what came of it, a line each: records
+// as JSON, damages as !reason, with what Source or Rest gave for them.
+func read(t testing.TB, d Decoder) []string {
+	t.Helper()
+	var out []string
+	prefix := []byte("kept")
+	for {
+		dst, err := d.Next(prefix)
+		if !bytes.HasPrefix(dst, prefix) {
+			t.Fatalf("what was in dst is gone: %q", dst[:min(len(dst), 10)])
+		}
+		var damage *Damage
+		switch {
+		case err == io.EOF:
+			return out
+		case errors.As(err, &damage) && damage.OneRecord:
+			out = append(out, fmt.Sprintf("!%v: %s", err, d.Source()))
+			continue
+		case errors.As(err, &damage):
+			rest, err := io.ReadAll(d.Rest())
+			if err != nil {
+				t.Fatalf("Rest failed: %v", err)
+			}
+			return append(out, fmt.Sprintf("!%v: %s", damage, rest))
+		case err != nil:
+			t.Fatalf("Next: %v, which is neither EOF nor a damage", err)
+		}
+		out = append(out, body(show(t, dst[len(prefix):])))
+	}
+}
+
+// readers are the ways a file may arrive in.
+func readers(content string) map[string]io.Reader {
+	return map[string]io.Reader{
+		"whole":            strings.NewReader(content),
+		"byte by byte":     iotest.OneByteReader(strings.NewReader(content)),
+		"data with EOF":    iotest.DataErrReader(strings.NewReader(content)),
+		"in halves":        iotest.HalfReader(strings.NewReader(content)),
+		"with empty reads": &stuttering{r: strings.NewReader(content)},
+	}
+}
+
+type stuttering struct {
+	r    io.Reader
+	odd  bool
+	seen int
+}
+
+func (s *stuttering) Read(p []byte) (int, error) {
+	if s.odd = !s.odd; s.odd {
+		return 0, nil
+	}
+	return s.r.Read(p)
+}
+
+func checkFile(t *testing.T, open func(io.Reader) Decoder, content string, want ...string) {
+	t.Helper()
+	for how, r := range readers(content) {
+		if diff := cmp.Diff(want, read(t, open(r))); diff != "" {
+			t.Errorf("file %.100q, read %s (-want +got):\n%s", content, how, diff)
+		}
+	}
+}
+
+func TestHeadIsWhatFluentBitReads(t *testing.T) {
+	dst, err := openJSON(strings.NewReader(`[{"datetime":"2021-10-19T07:06:40+0100","a":1}]`)).Next(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "\x92\x92\xd7\x00" + "\x61\x6e\x60\x70" + "\x00\x00\x00\x00" + "\x80" + "\xde\x00\x04" +
+		"\xaalog_source\xa4siem" + "\xa8log_type\xa7receipt" +
+		"\xa8datetime\xb82021-10-19T07:06:40+0100" + "\xa1a\x01"
+	if diff := cmp.Diff(fmt.Sprintf("%q", want), fmt.Sprintf("%q", dst)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestUnparsed(t *testing.T) {
+	check := func(raw, want string) {
+		t.Helper()
+		got := show(t, AppendUnparsed(nil, origin(), Piece{File: "a_1.log", Error: "cut short", Offset: 7, Raw: []byte(raw)}))
+		if got != want {
+			t.Errorf("%q: got %s, want %s", raw, got, want)
+		}
+	}
+	check("téxt", `{"log_source":"siem","log_type":"unparsed","file":"a_1.log","error":"cut short","offset":7,"raw":"téxt"}`)
+	check("\xff\x00", `{"log_source":"siem","log_type":"unparsed","file":"a_1.log","error":"cut short","offset":7,"encoding":"base64","raw":"/wA="}`)
+}
+
+func TestCutText(t *testing.T) {
+	for raw, want := range map[string]int{
+		"": 0, "a": 1, "abc": 3, "ab\xc3": 2, "ab\xe2\x82": 2, "ab\xf0\x9f\x98": 2, "é": 2, "aé": 3,
+		"\xc3": 1, "\x80\x80\x80\x80\x80": 5, "a\x80": 2,
+	} {
+		if got := CutText([]byte(raw)); got != want {
+			t.Errorf("CutText(%q) = %d, want %d", raw, got, want)
+		}
+	}
+}
+
+func TestTypeOf(t *testing.T) {
+	for name, want := range map[string]string{
+		"receipt_20211018093511655.log":    "receipt",
+		"av_tse_20211018.log":              "av_tse",
+		"ttp_url_1.json":                   "ttp_url",
+		"logs/delivery_20160705.log":       "delivery",
+		`..\..\x\jrnl_1.log`:               "jrnl",
+		"Process_1.log":                    "process",
+		"spameventthread":                  "spameventthread",
+		"3d796b76-4180-40e5-8f7c":          UnknownType,
+		"":                                 UnknownType,
+		"été_1.log":                        UnknownType,
+		strings.Repeat("a", 33) + "_1.log": UnknownType,
+		strings.Repeat("a", 32) + "_1.log": strings.Repeat("a", 32),
+		"log_type\n_1.log":                 UnknownType,
+	} {
+		if got := TypeOf(name); got != want {
+			t.Errorf("TypeOf(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestCleanName(t *testing.T) {
+	if got := CleanName("a\x1b[31m\n\xff" + strings.Repeat("é", 300)); got != "a?[31m??"+strings.Repeat("é", 192) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestReaderTellsTheFormat(t *testing.T) {
+	check := func(content string, askedJSON bool, want ...string) {
+		t.Helper()
+		var r Reader
+		checkFile(t, func(in io.Reader) Decoder { return r.Open(in, origin(), askedJSON) }, content, want...)
+	}
+	check(`{"a":1}`, false, `{,"a":1}`)
+	check("\ufeff [{\"a\":1}]", false, `{,"a":1}`)
+	check("a=1|b=2", true, `{,"a":"1","b":"2"}`)
+	check("\ufeffa=1", true, `{,"a":"1"}`)
+	check("", true)
+	check("", false)
+	check("\x00\x01", true, "!not JSON at offset 0: \x00\x01")
+	check("\x00\x01", false, "!a line that does not begin with a field at offset 0: \x00\x01")
+	check(" \n ", true)
+}
+
+func TestReaderPassesAnErrorOn(t *testing.T) {
+	broken := errors.New("broken pipe")
+	for _, size := range []int{0, 1, 20, 511, 512, 513, 2000} {
+		content := `[{"a":"` + strings.Repeat("x", size) + `"},`
+		var r Reader
+		got := read(t, r.Open(io.MultiReader(strings.NewReader(content), iotest.ErrReader(broken)), origin(), true))
+		want := []string{fmt.Sprintf(`{,"a":"%s"}`, strings.Repeat("x", size)), fmt.Sprintf("!broken pipe at offset %d: ", len(content))}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("size %d (-want +got):\n%s", size, diff)
+		}
+	}
+}
+
+// compact spells JSON without white space and without HTML's escapes.
+func compact(t testing.TB, v any) string {
+	t.Helper()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}

@@ -1,0 +1,108 @@
+package record
+
+import (
+	"encoding/base64"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// Unparsed is the log_type of records that hold what could not be read.
+const Unparsed = "unparsed"
+
+// MaxRaw bounds the raw bytes in one such record.
+const MaxRaw = 128 << 10
+
+// Piece is raw bytes of a log file, or of the batch that it came in.
+type Piece struct {
+	File   string
+	Error  string // why they can't be read
+	Offset int64  // of Raw, in what Error is about
+	Raw    []byte // at most MaxRaw bytes
+}
+
+// AppendUnparsed appends raw bytes as a record: as text where they are valid
+// UTF-8, in base64 otherwise.
+func AppendUnparsed(dst []byte, o Origin, p Piece) []byte {
+	start := len(dst)
+	o.Type = Unparsed
+	dst, _ = o.head(dst)
+	dst = msgp.AppendString(dst, "file")
+	dst = msgp.AppendString(dst, p.File)
+	dst = msgp.AppendString(dst, "error")
+	dst = msgp.AppendString(dst, p.Error)
+	dst = msgp.AppendString(dst, "offset")
+	dst = msgp.AppendInt64(dst, p.Offset)
+	fields := 6
+	if !utf8.Valid(p.Raw) {
+		dst = msgp.AppendString(dst, "encoding")
+		dst = msgp.AppendString(dst, "base64")
+		fields++
+	}
+	dst = msgp.AppendString(dst, "raw")
+	if fields == 6 {
+		dst = msgp.AppendStringFromBytes(dst, p.Raw)
+	} else {
+		dst = msgp.AppendString(dst, base64.StdEncoding.EncodeToString(p.Raw))
+	}
+	setFields(dst[start:], fields)
+	return dst
+}
+
+// CutText returns how many of the first bytes of raw make a good piece: all,
+// unless that would cut a character of UTF-8 text in two.
+func CutText(raw []byte) int {
+	for back := 1; back <= utf8.UTFMax && back < len(raw); back++ {
+		if tail := raw[len(raw)-back:]; utf8.RuneStart(tail[0]) {
+			if !utf8.FullRune(tail) {
+				return len(raw) - back
+			}
+			break
+		}
+	}
+	return len(raw)
+}
+
+// CleanName makes a file name from the network fit to be shown: printable, of
+// a bounded length. It is never used as a path.
+func CleanName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(name, "?"))
+	if r := []rune(name); len(r) > 200 {
+		name = string(r[:200])
+	}
+	return name
+}
+
+// UnknownType is the log_type of a file whose name does not tell one.
+const UnknownType = "unknown"
+
+// TypeOf returns the log_type that a log file's name tells: its part before
+// _{digits}, receipt in receipt_20211018093511655.log.
+func TypeOf(name string) string {
+	name = name[strings.LastIndexAny(name, `/\`)+1:]
+	name, _, _ = strings.Cut(name, ".")
+	for i := len(name) - 1; i > 0; i-- {
+		if name[i] == '_' && i+1 < len(name) {
+			name = name[:i]
+			break
+		}
+		if name[i] < '0' || name[i] > '9' {
+			break
+		}
+	}
+	name = strings.ToLower(name)
+	ok := len(name) >= 1 && len(name) <= 32 && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_'
+	})
+	if !ok {
+		return UnknownType
+	}
+	return name
+}
