@@ -1,0 +1,263 @@
+// Package checkpoint keeps positions in a file: where each stream of logs is,
+// and the ids of events that were delivered, so that a restart goes on where
+// the last run stopped.
+//
+// The file is a bbolt database:
+//
+//	mimecast/version                    the version of this layout, "1"
+//	streams/{host}|{app id}|{stream}/   one bucket a stream
+//	    position                        JSON, as the stream wrote it
+//	    ids/{time}{hash}                delivered ids, oldest first, no values
+//
+// A stream belongs to a service host and an application id: instances are
+// renamed and access keys are rotated, and neither moves a position.
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// Key names a stream.
+type Key struct {
+	Host, AppID, Stream string
+}
+
+// String returns the key as it stands in the file.
+func (k Key) String() string { return k.Host + "|" + k.AppID + "|" + k.Stream }
+
+// ID stands for a delivered event: a hash of its id, and its time, by which it
+// is forgotten.
+type ID struct {
+	Unix int64
+	Hash [16]byte
+}
+
+// Change is what becomes of one stream when records are known to be safe.
+type Change struct {
+	Key      Key
+	Position any // encoded as JSON; nil leaves the position
+	AddIDs   []ID
+	// ForgetBefore drops ids of events before that time; zero keeps all.
+	ForgetBefore int64
+}
+
+// version is the layout that this package reads and writes.
+const version = "1"
+
+var (
+	bucketMeta    = []byte("mimecast")
+	bucketStreams = []byte("streams")
+	keyVersion    = []byte("version")
+	keyPosition   = []byte("position")
+	keyIDs        = []byte("ids")
+)
+
+// lockWait is how long opening waits for another process.
+const lockWait = 100 * time.Millisecond
+
+// Store is an open file. It is safe for concurrent use, and its methods wait
+// for the disk.
+type Store struct {
+	path string
+	db   *bbolt.DB
+}
+
+// open makes or opens a file.
+func open(path string) (*Store, error) {
+	s := &Store{path: path}
+	err := guard(func() (err error) {
+		if s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait}); err != nil {
+			return err
+		}
+		if err := s.db.Update(prepare); err != nil {
+			return errors.Join(err, s.db.Close())
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, fmt.Errorf("db %s is in use by another process", path)
+	case err != nil && !errors.Is(err, os.ErrPermission) && isOpenError(err):
+		return nil, fmt.Errorf("db %s can't be used as a checkpoint file; move it away to start anew: %w", path, err)
+	case err != nil:
+		return nil, fmt.Errorf("db %s can't be opened: %w", path, err)
+	}
+	return s, nil
+}
+
+// isOpenError says whether a file could be read and is not one of ours.
+func isOpenError(err error) bool {
+	var path *os.PathError
+	return !errors.As(err, &path)
+}
+
+// prepare makes the buckets of a new file and checks the version of an old one.
+func prepare(tx *bbolt.Tx) error {
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil {
+		if key, _ := tx.Cursor().First(); key != nil {
+			return errors.New("it is a database of another program")
+		}
+		meta, err := tx.CreateBucket(bucketMeta)
+		if err == nil {
+			err = meta.Put(keyVersion, []byte(version))
+		}
+		if err == nil {
+			_, err = tx.CreateBucketIfNotExists(bucketStreams)
+		}
+		return err
+	}
+	if v := string(meta.Get(keyVersion)); v != version {
+		return fmt.Errorf("its layout is of version %q, this plugin knows version %s", v, version)
+	}
+	return nil
+}
+
+// Load reads a stream's position into pos; false when it has none.
+func (s *Store) Load(k Key, pos any) (found bool, err error) {
+	err = s.view(k, func(b *bbolt.Bucket) error {
+		raw := b.Get(keyPosition)
+		if raw == nil {
+			return nil
+		}
+		found = true
+		return json.Unmarshal(raw, pos)
+	})
+	if err != nil {
+		return false, fmt.Errorf("db %s: reading the position of %s: %w", s.path, k, err)
+	}
+	return found, nil
+}
+
+// IDs calls fn with each delivered id of a stream, oldest first.
+func (s *Store) IDs(k Key, fn func(ID)) error {
+	err := s.view(k, func(b *bbolt.Bucket) error {
+		ids := b.Bucket(keyIDs)
+		if ids == nil {
+			return nil
+		}
+		return ids.ForEach(func(key, _ []byte) error {
+			if id, ok := decodeID(key); ok {
+				fn(id)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("db %s: reading the ids of %s: %w", s.path, k, err)
+	}
+	return nil
+}
+
+func (s *Store) view(k Key, fn func(*bbolt.Bucket) error) error {
+	return guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			if b := tx.Bucket(bucketStreams).Bucket([]byte(k.String())); b != nil {
+				return fn(b)
+			}
+			return nil
+		})
+	})
+}
+
+// Commit applies changes, in their order, in one transaction: either all of
+// them are on disk when it returns, or none.
+func (s *Store) Commit(changes []Change) error {
+	err := guard(func() error {
+		return s.db.Update(func(tx *bbolt.Tx) error {
+			for _, c := range changes {
+				if err := apply(tx.Bucket(bucketStreams), c); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("db %s: writing: %w", s.path, err)
+	}
+	return nil
+}
+
+func apply(streams *bbolt.Bucket, c Change) error {
+	b, err := streams.CreateBucketIfNotExists([]byte(c.Key.String()))
+	if err != nil {
+		return err
+	}
+	if c.Position != nil {
+		raw, err := json.Marshal(c.Position)
+		if err != nil {
+			return err
+		}
+		if err := b.Put(keyPosition, raw); err != nil {
+			return err
+		}
+	}
+	if len(c.AddIDs) == 0 && c.ForgetBefore == 0 {
+		return nil
+	}
+	ids, err := b.CreateBucketIfNotExists(keyIDs)
+	if err != nil {
+		return err
+	}
+	for _, id := range c.AddIDs {
+		if err := ids.Put(encodeID(id), nil); err != nil {
+			return err
+		}
+	}
+	return forget(ids, c.ForgetBefore)
+}
+
+// forget deletes ids from the front, where the oldest are.
+func forget(ids *bbolt.Bucket, before int64) error {
+	if before == 0 {
+		return nil
+	}
+	end := encodeID(ID{Unix: before})
+	cursor := ids.Cursor()
+	for key, _ := cursor.First(); key != nil && bytes.Compare(key, end) < 0; key, _ = cursor.First() {
+		if err := ids.Delete(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodeID keeps times in order as bytes.
+func encodeID(id ID) []byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(id.Unix)^1<<63) //nolint:gosec // a change of spelling
+	return append(b, id.Hash[:]...)
+}
+
+func decodeID(b []byte) (id ID, ok bool) {
+	if len(b) != 8+len(id.Hash) {
+		return id, false
+	}
+	id.Unix = int64(binary.BigEndian.Uint64(b) ^ 1<<63) //nolint:gosec // a change of spelling
+	copy(id.Hash[:], b[8:])
+	return id, true
+}
+
+func (s *Store) close() error { return guard(s.db.Close) }
+
+// guard turns what a damaged file can do to bbolt, which maps it into memory
+// and trusts it, into an error: panics, and faults of pages that are not there.
+func guard(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the file is damaged (%v)", r)
+		}
+	}()
+	return fn()
+}

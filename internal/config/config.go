@@ -1,0 +1,46 @@
+// Package config is the plugin's option table: which keys an [INPUT] block may
+// hold, how their values are read, and what is said when one is wrong. It
+// reads credential files, and opens nothing else.
+package config
+
+import (
+	"net/url"
+	"time"
+
+	"fluent-bit-mimecast/mimecast"
+)
+
+// Names of the streams, as the option `logs` spells them.
+const (
+	SIEM          = "siem"
+	Impersonation = "impersonation"
+)
+
+// DBOff is the value of `db` that keeps no position.
+const DBOff = "off"
+
+// Config is one [INPUT] block, read and checked.
+type Config struct {
+	BaseURL     *url.URL // scheme and host alone
+	Credentials mimecast.CredentialSource
+	AppID       string // as read when the block was started: part of the position's key
+	DB          string // path of the checkpoint file; empty when it is off
+
+	Logs            []string // streams, each once
+	SIEMFormat      mimecast.Format
+	SIEMCompress    bool
+	PageSize        int
+	Filter          mimecast.ImpersonationFilter
+	InitialLookback time.Duration
+	Overlap         time.Duration
+	PollInterval    time.Duration
+	TagByType       bool
+
+	HTTPTimeout time.Duration
+	ProxyURL    *url.URL // nil: the environment decides; may hold a password, so never log it
+	CAPEM       []byte   // nil: the system's authorities
+	TLSVerify   bool
+
+	// Warnings are things to say once at the start that don't stop it.
+	Warnings []string
+}

@@ -1,0 +1,89 @@
+package config
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"fluent-bit-mimecast/mimecast"
+)
+
+// credentialKeys are the options that make up the credentials, each with the
+// field that it fills.
+var credentialKeys = []struct {
+	key   string
+	field func(*mimecast.Credentials) *string
+}{
+	{"app_id", func(c *mimecast.Credentials) *string { return &c.AppID }},
+	{"app_key", func(c *mimecast.Credentials) *string { return &c.AppKey }},
+	{"access_key", func(c *mimecast.Credentials) *string { return &c.AccessKey }},
+	{"secret_key", func(c *mimecast.Credentials) *string { return &c.SecretKey }},
+}
+
+// credentials checks the four credentials and returns the source that the
+// client asks at its start and after a refusal. Values that come from files
+// are read anew each time it is asked.
+func (p *parser) credentials() (mimecast.CredentialSource, string) {
+	values := make(map[string]string, 2*len(credentialKeys))
+	for _, k := range credentialKeys {
+		values[k.key] = p.value(k.key)
+		values[k.key+"_file"] = p.value(k.key + "_file")
+	}
+	source := func() (mimecast.Credentials, error) { return readCredentials(values) }
+	creds, err := source()
+	if err != nil {
+		var list *Error
+		if errors.As(err, &list) {
+			p.problems = append(p.problems, list.Problems...)
+		}
+		return nil, ""
+	}
+	return source, creds.AppID
+}
+
+// readCredentials never puts a value into its error.
+func readCredentials(values map[string]string) (mimecast.Credentials, error) {
+	var (
+		c    mimecast.Credentials
+		list parser
+	)
+	for _, k := range credentialKeys {
+		v, err := readCredential(k.key, values[k.key], values[k.key+"_file"])
+		if err != nil {
+			list.problems = append(list.problems, err.Error())
+			continue
+		}
+		*k.field(&c) = v
+	}
+	if _, err := base64.StdEncoding.DecodeString(c.SecretKey); err != nil {
+		list.problem("secret_key", "not in base64, as Mimecast shows it (value not shown)")
+	}
+	if list.problems != nil {
+		return mimecast.Credentials{}, &Error{list.problems}
+	}
+	return c, nil
+}
+
+func readCredential(key, value, path string) (string, error) {
+	switch {
+	case value != "" && path != "":
+		return "", fmt.Errorf("%s: set together with %s_file; set only one of them", key, key)
+	case value == "" && path == "":
+		return "", fmt.Errorf("%s: missing; set %s or %s_file", key, key, key)
+	case path != "":
+		b, err := readFile(path)
+		if err != nil {
+			return "", fmt.Errorf("%s_file: can't read it: %w", key, err)
+		}
+		if value = string(bytes.TrimSpace(b)); value == "" {
+			return "", fmt.Errorf("%s_file: %s is empty", key, quote(path))
+		}
+	}
+	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }) {
+		return "", fmt.Errorf("%s: holds white space or control characters (value not shown)", key)
+	}
+	return value, nil
+}
