@@ -1,0 +1,335 @@
+package collector
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"fluent-bit-mimecast/internal/record"
+	"fluent-bit-mimecast/mimecast"
+)
+
+// holdBytes bounds how much of one log file is decoded before any of it is
+// sent. A file that turns out to be damaged within it is asked for again with
+// nothing of it delivered yet.
+const holdBytes = 4 << 20
+
+// mark is a place in a batch: behind so many records, with a digest of them as
+// they stand in their files.
+type mark struct {
+	records int
+	digest  uint64
+}
+
+func (m mark) behind(source []byte) mark {
+	return mark{m.records + 1, m.mix(xxhash.Sum64(source))}
+}
+
+func (m mark) mix(h uint64) uint64 {
+	return (bits.RotateLeft64(m.digest, 5) ^ h) * 0x9e3779b185ebca87
+}
+
+// changedError says that the same token brought another content.
+type changedError struct {
+	now    *fetched
+	reason string
+}
+
+func (e *changedError) Error() string { return "the batch has changed" }
+
+// mismatchError says that a batch does not begin with what was delivered of it.
+type mismatchError struct{}
+
+func (e *mismatchError) Error() string { return "the batch is another one" }
+
+// batchRun decodes one batch from its start and sends what lies behind the
+// stream's position.
+type batchRun struct {
+	*siem
+	f         *fetched
+	skip      mark // what was delivered before
+	at        mark // what has been decoded
+	last      mark // at before the last record of open
+	file      string
+	collected time.Time
+	newest    uint32
+	confirmed bool // that the content is the same when it is fetched again
+
+	open *piece   // being filled
+	held []*piece // full, of a file that has not been read to its end
+	size int      // bytes in held
+}
+
+func newBatchRun(p *siem, f *fetched) *batchRun {
+	r := &batchRun{siem: p, f: f, collected: p.client.Now()}
+	if p.pos.Records > 0 {
+		r.skip = mark{p.pos.Records, p.pos.Digest}
+	}
+	p.collected = uint32(r.collected.Unix()) //nolint:gosec // the same truncation as in a record
+	return r
+}
+
+// decode goes through the whole batch. With the last record the position moves
+// on to the next batch.
+func (r *batchRun) decode(ctx context.Context) error {
+	batch := record.OpenBatch(r.f.body, r.f.body.size, r.f.name)
+	for {
+		file, err := batch.Next()
+		var d *record.Damage
+		switch {
+		case err == io.EOF:
+			return r.end(ctx)
+		case errors.As(err, &d):
+			err = r.damagedBatch(ctx, d)
+		case err == nil:
+			err = r.decodeFile(ctx, file)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// end sends what is left and moves the position to the next batch.
+func (r *batchRun) end(ctx context.Context) error {
+	if r.at.records < r.skip.records {
+		return &mismatchError{}
+	}
+	if r.at.records == 0 {
+		if err := r.confirm(ctx, "a batch with no records"); err != nil {
+			return err
+		}
+	}
+	next := siemPosition{Token: r.f.next, At: r.upTo()}
+	p := r.piece("")
+	r.open = nil
+	p.before, p.after = r.change(r.position(r.last)), r.change(next)
+	if err := r.send(ctx); err != nil {
+		p.free()
+		return err
+	}
+	if err := r.queue.put(ctx, p); err != nil {
+		return err
+	}
+	r.pos, r.saved = next, time.Now()
+	r.report.fetched(next.At)
+	return nil
+}
+
+// upTo is the time up to which logs are delivered: that of the newest record,
+// which never goes back.
+func (r *batchRun) upTo() time.Time {
+	newest := time.Unix(int64(r.newest), 0).UTC()
+	if newest.After(r.pos.At) && newest.Before(r.client.Now()) {
+		return newest
+	}
+	return r.pos.At
+}
+
+func (r *batchRun) decodeFile(ctx context.Context, f *record.File) error {
+	r.file = f.Name
+	r.at.digest = r.at.mix(xxhash.Sum64String(f.Name))
+	origin := record.Origin{Source: sourceSIEM, Type: record.TypeOf(f.Name), Collected: r.collected}
+	decoder := r.reader.Open(f, origin, r.f.request.Format == mimecast.JSON)
+	for n := 0; ; n++ {
+		p := r.piece(origin.Type)
+		start := len(p.buf)
+		var err error
+		var d *record.Damage
+		p.buf, err = decoder.Next(p.buf)
+		switch {
+		case err == nil:
+			err = r.took(ctx, start, decoder.Source())
+		case err == io.EOF && n == 0:
+			// Seen in production, but it might also be a fault of this answer.
+			return r.confirm(ctx, "an empty file "+f.Name)
+		case err == io.EOF:
+			return r.send(ctx)
+		case errors.As(err, &d):
+			err = r.damaged(ctx, f, decoder, d)
+			if err == nil && !d.OneRecord {
+				return r.send(ctx)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// piece returns the one to append records of a type to.
+func (r *batchRun) piece(logType string) *piece {
+	tag := ""
+	if r.byType && logType != "" {
+		tag = sourceSIEM + "." + logType
+	}
+	if r.open != nil && r.open.records > 0 && r.open.tag != tag && logType != "" {
+		r.hold()
+	}
+	if r.open == nil {
+		r.open = newPiece(r.stream)
+	}
+	if r.open.records == 0 {
+		r.open.tag = tag
+	}
+	return r.open
+}
+
+// took deals with the record that was appended to the open piece at start.
+func (r *batchRun) took(ctx context.Context, start int, source []byte) error {
+	p := r.open
+	before := r.at
+	r.at = r.at.behind(source)
+	if r.at.records <= r.skip.records {
+		p.buf = p.buf[:start]
+		if r.at.records == r.skip.records && r.at != r.skip {
+			return &mismatchError{}
+		}
+		return nil
+	}
+	r.last = before
+	p.grown(start)
+	r.newest = max(r.newest, p.newest)
+	if len(p.buf) < pieceSize {
+		return nil
+	}
+	r.hold()
+	if r.size > holdBytes {
+		return r.send(ctx)
+	}
+	return nil
+}
+
+// hold ends the open piece.
+func (r *batchRun) hold() {
+	p := r.open
+	p.before, p.after = r.change(r.position(r.last)), r.change(r.position(r.at))
+	r.held = append(r.held, p)
+	r.size += len(p.buf)
+	r.open = nil
+}
+
+// position is the stream's at a place in this batch.
+func (r *batchRun) position(m mark) siemPosition {
+	return siemPosition{
+		Token: r.f.request.Token, Format: r.f.request.Format, Compress: r.f.request.Compress,
+		File: r.file, Records: m.records, Digest: m.digest, At: r.pos.At,
+	}
+}
+
+// send puts the held pieces into the queue.
+func (r *batchRun) send(ctx context.Context) error {
+	for i, p := range r.held {
+		pos := p.after.Position.(siemPosition)
+		if err := r.queue.put(ctx, p); err != nil {
+			r.held = r.held[i:]
+			return err
+		}
+		r.pos, r.saved = pos, time.Now()
+	}
+	r.held, r.size = r.held[:0], 0
+	return nil
+}
+
+// discard gives up what has not been sent.
+func (r *batchRun) discard() {
+	for _, p := range r.held {
+		p.free()
+	}
+	if r.open != nil {
+		r.open.free()
+	}
+	r.held, r.open = nil, nil
+}
+
+// confirm makes sure that something odd is in the batch itself and not in this
+// one answer: only the same content twice counts. Otherwise it returns a
+// *changedError.
+func (r *batchRun) confirm(ctx context.Context, reason string) error {
+	if r.confirmed {
+		return nil
+	}
+	again, err := r.fetch(ctx, r.f.request)
+	switch {
+	case err != nil:
+		return err
+	case again.refused, again.body == nil:
+		// The batch can't be had any more: what is here is all there is.
+	case !again.body.same(r.f.body):
+		return &changedError{again, reason}
+	}
+	again.close()
+	r.confirmed = true
+	return nil
+}
+
+// damaged sends the bytes of a file that can't be read as records.
+func (r *batchRun) damaged(ctx context.Context, f *record.File, d record.Decoder, what *record.Damage) error {
+	if err := r.confirm(ctx, what.Error()); err != nil {
+		return err
+	}
+	r.log.Error("a log file can't be read; its bytes go out in records with log_type "+record.Unparsed,
+		"file", f.Name, "err", what.Reason, "offset", what.Offset)
+	if what.OneRecord {
+		return r.raw(ctx, f.Name, what.Reason, what.Offset, bytes.NewReader(d.Source()))
+	}
+	packed := f.Packed != nil && (what.Limit || what.Cause != nil)
+	if !packed || !what.Limit {
+		if err := r.raw(ctx, f.Name, what.Reason, what.Offset, d.Rest()); err != nil {
+			return err
+		}
+	}
+	if packed {
+		return r.raw(ctx, f.Name, what.Reason+"; these are the file's compressed bytes", 0, f.Packed())
+	}
+	return nil
+}
+
+// damagedBatch does the same for a batch that can't be taken apart.
+func (r *batchRun) damagedBatch(ctx context.Context, d *record.Damage) error {
+	if err := r.confirm(ctx, d.Error()); err != nil {
+		return err
+	}
+	name := record.CleanName(r.f.name)
+	r.log.Error("a batch can't be read; its bytes go out in records with log_type "+record.Unparsed,
+		"batch", name, "err", d.Reason, "offset", d.Offset)
+	r.file = name
+	return r.raw(ctx, name, d.Reason, d.Offset, io.NewSectionReader(r.f.body, d.Offset, r.f.body.size-d.Offset))
+}
+
+// raw sends bytes in records of a bounded size.
+func (r *batchRun) raw(ctx context.Context, file, reason string, offset int64, in io.Reader) error {
+	buf := make([]byte, record.MaxRaw)
+	origin := record.Origin{Source: sourceSIEM, Type: record.Unparsed, Collected: r.collected}
+	for have := 0; ; {
+		n, err := io.ReadFull(in, buf[have:])
+		have += n
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return fmt.Errorf("reading the spooled batch: %w", err)
+		}
+		if have == 0 {
+			return nil
+		}
+		cut := have
+		if err == nil {
+			cut = record.CutText(buf[:have])
+		}
+		p := r.piece(record.Unparsed)
+		start := len(p.buf)
+		p.buf = record.AppendUnparsed(p.buf, origin, record.Piece{File: file, Error: reason, Offset: offset, Raw: buf[:cut]})
+		if r.at.records >= r.skip.records {
+			p.unparsed++
+		}
+		if err := r.took(ctx, start, buf[:cut]); err != nil {
+			return err
+		}
+		offset += int64(cut)
+		have = copy(buf, buf[cut:have])
+	}
+}

@@ -1,0 +1,228 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/config"
+	"fluent-bit-mimecast/mimecast"
+)
+
+const (
+	// openRetry is how long to wait before the db is opened again, and
+	// openReminder how often it is said that it can't be.
+	openRetry    = 5 * time.Second
+	openReminder = 10 * time.Minute
+	// panicRetry is how long a stream rests that has hit a bug of this plugin.
+	panicRetry = time.Minute
+)
+
+// Keys returns the streams that a configuration collects.
+func Keys(cfg config.Config) []checkpoint.Key {
+	var keys []checkpoint.Key
+	for _, name := range cfg.Logs {
+		keys = append(keys, checkpoint.Key{Host: cfg.BaseURL.Host, AppID: cfg.AppID, Stream: name})
+	}
+	return keys
+}
+
+// Options make up a collector.
+type Options struct {
+	Config config.Config
+	Claim  *checkpoint.Claim // of Keys(Config); nil when no position is kept
+	Log    *slog.Logger
+	// Client replaces the one made from Config, in tests.
+	Client *mimecast.Client
+}
+
+// Collector runs the streams of one instance.
+type Collector struct {
+	cfg       config.Config
+	claim     *checkpoint.Claim
+	log       *slog.Logger
+	client    *mimecast.Client
+	queue     queue
+	committer *committer
+	handover  *Handover
+	streams   []*stream
+	pollers   []poller
+
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// Start makes a collector and lets it run. It waits for nothing.
+func Start(o Options) (*Collector, error) {
+	client := o.Client
+	if client == nil {
+		var err error
+		if client, err = newClient(o.Config); err != nil {
+			return nil, err
+		}
+	}
+	c := &Collector{
+		cfg: o.Config, claim: o.Claim, log: o.Log, client: client,
+		queue: make(queue, queueLength), done: make(chan struct{}),
+	}
+	c.committer = newCommitter(nil, o.Log)
+	c.handover = newHandover(c.queue, c.committer, o.Log)
+	c.makeStreams()
+	ctx, cancel := context.WithCancel(context.Background())
+	c.cancel = cancel
+	go c.run(ctx)
+	return c, nil
+}
+
+func newClient(cfg config.Config) (*mimecast.Client, error) {
+	return mimecast.NewClient(mimecast.Options{
+		BaseURL: cfg.BaseURL, Credentials: cfg.Credentials, Timeout: cfg.HTTPTimeout,
+		ProxyURL: cfg.ProxyURL, CAPEM: cfg.CAPEM, Insecure: !cfg.TLSVerify,
+	})
+}
+
+func (c *Collector) makeStreams() {
+	shared := &clock{log: c.log, client: c.client}
+	table := kinds(c.cfg)
+	for _, key := range Keys(c.cfg) {
+		log := c.log.With("logs", key.Stream)
+		s := &stream{
+			key: key, name: key.Stream, client: c.client, queue: c.queue, log: log,
+			report: newReport(log, c.client.Now), clock: shared, busy: &c.handover.busy, byType: c.cfg.TagByType,
+		}
+		c.streams = append(c.streams, s)
+		c.pollers = append(c.pollers, table[key.Stream](s))
+	}
+}
+
+// Handover returns what hands the records over. Use it from the host's thread.
+func (c *Collector) Handover() *Handover { return c.handover }
+
+// Stop ends all goroutines, writes what is confirmed and closes the checkpoint
+// file. It returns false when that takes longer than wait; it then goes on by
+// itself. Call Finish of the Handover before it.
+func (c *Collector) Stop(wait time.Duration) bool {
+	c.cancel()
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-c.done:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+func (c *Collector) run(ctx context.Context) {
+	defer close(c.done)
+	defer c.client.Close()
+	defer c.release()
+	if !c.open(ctx) {
+		return
+	}
+	var polling, writing sync.WaitGroup
+	writeCtx, stopWriting := context.WithCancel(context.Background())
+	writing.Go(func() {
+		for again := true; again; again = writeCtx.Err() == nil {
+			c.protect("commit", func() { c.committer.run(writeCtx) })
+		}
+	})
+	for i := range c.pollers {
+		polling.Go(func() { c.keepPolling(ctx, c.streams[i], c.pollers[i]) })
+	}
+	polling.Go(func() { c.summarize(ctx) })
+	polling.Wait()
+	stopWriting()
+	writing.Wait()
+}
+
+// open opens the checkpoint file and loads the positions, again and again until
+// it can be done; false when ctx ends before.
+func (c *Collector) open(ctx context.Context) bool {
+	var said time.Time
+	var text string
+	for ctx.Err() == nil {
+		err := c.tryOpen()
+		if err == nil {
+			return true
+		}
+		if err.Error() != text || time.Since(said) > openReminder {
+			text, said = err.Error(), time.Now()
+			c.log.Error("nothing is collected until the db can be used", "err", err)
+		}
+		_ = pause(ctx, openRetry)
+	}
+	return false
+}
+
+func (c *Collector) tryOpen() error {
+	var s *checkpoint.Store
+	if c.claim != nil {
+		var err error
+		if s, err = c.claim.Open(); err != nil {
+			return err
+		}
+		c.committer.store = s
+	}
+	for _, p := range c.pollers {
+		if err := p.load(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Collector) release() {
+	if c.claim == nil {
+		return
+	}
+	if err := c.claim.Release(); err != nil {
+		c.log.Error("closing the db", "err", err)
+	}
+}
+
+// keepPolling polls a stream until ctx ends. A bug that panics must not take
+// the host down: it is logged, and the stream goes on after a while.
+func (c *Collector) keepPolling(ctx context.Context, s *stream, p poller) {
+	for ctx.Err() == nil {
+		c.protect(s.name, func() {
+			if err := p.poll(ctx); err != nil && ctx.Err() == nil {
+				s.log.Error("collecting starts again", "err", err)
+			}
+		})
+		_ = pause(ctx, panicRetry)
+	}
+}
+
+func (c *Collector) protect(what string, fn func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.log.Error("a bug in this plugin; please report it", "in", what, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	fn()
+}
+
+func (c *Collector) summarize(ctx context.Context) {
+	for pause(ctx, time.Minute) == nil {
+		for _, s := range c.streams {
+			s.report.summarize()
+		}
+	}
+}
+
+// pause waits, or returns the context's error.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

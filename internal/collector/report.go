@@ -1,0 +1,206 @@
+package collector
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"fluent-bit-mimecast/mimecast"
+)
+
+const (
+	// retention is how long the service keeps SIEM logs.
+	retention = 7 * 24 * time.Hour
+	// endangered is the age of a position at which trouble becomes an error.
+	endangered = 5 * 24 * time.Hour
+	// reminder is how often lasting trouble is said again.
+	reminder = time.Hour
+	// slack is how much older a position may be before logs are called lost:
+	// the service's earliest batch is about as old as it keeps them.
+	slack = time.Hour
+	// summary is how often a stream says what it has done.
+	summary = 10 * time.Minute
+	// clockTolerance is how far off this machine's clock may be unsaid.
+	clockTolerance = 3 * time.Minute
+)
+
+// report says how a stream is doing. It is safe for concurrent use.
+type report struct {
+	log *slog.Logger
+	now func() time.Time // by the service's clock, which positions go by
+
+	mu       sync.Mutex
+	trouble  string    // what is wrong; empty when nothing is
+	since    time.Time // when it began
+	said     time.Time // when it was last said
+	position time.Time // up to when everything has been fetched; zero when unknown
+	gap      bool      // it has been said that logs are lost
+
+	records  uint64 // handed over
+	repeated uint64 // events that the service sent again and that were dropped
+	unparsed uint64 // records of bytes that could not be read
+	newest   uint32 // time of the newest record handed over
+	was      uint64 // records as of the last summary
+	summed   time.Time
+}
+
+func newReport(log *slog.Logger, now func() time.Time) *report {
+	return &report{log: log, now: now, summed: time.Now()}
+}
+
+// starts notes how far the stream was when the instance started, and says so;
+// zero when that is not known.
+func (r *report) starts(position time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.position = position
+	if position.IsZero() {
+		return
+	}
+	r.log.Info("going on from the position in the db", "position_age", r.age())
+	r.checkGap()
+}
+
+// fetched notes that everything up to a time has been fetched.
+func (r *report) fetched(upTo time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.position = upTo
+	r.gap = false
+}
+
+// fails notes an error of a request. An error is said when it starts, when
+// another takes its place, and once in a while as long as it lasts.
+func (r *report) fails(err error, retry time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	text := err.Error()
+	if text == r.trouble && now.Sub(r.said) < reminder {
+		return
+	}
+	if r.trouble == "" {
+		r.since = now
+	}
+	r.trouble, r.said = text, now
+	args := []any{"err", err}
+	if hint := mimecast.Hint(err); hint != "" {
+		args = append(args, "what_to_do", hint)
+	}
+	args = append(args, "retry_in", retry.Round(time.Millisecond).String())
+	if now.Sub(r.since) >= time.Minute {
+		args = append(args, "failing_for", now.Sub(r.since).Round(time.Second).String())
+	}
+	say := r.log.Warn
+	if mimecast.IsCredentials(err) {
+		say = r.log.Error
+	}
+	if old := r.now().Sub(r.position); !r.position.IsZero() && old >= time.Minute {
+		args = append(args, "position_age", r.age())
+		if old >= endangered {
+			say = r.log.Error
+		}
+	}
+	say("fetching fails", args...)
+	r.checkGap()
+}
+
+// works notes a request that succeeded.
+func (r *report) works() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.trouble != "" {
+		r.log.Info("fetching works again", "failed_for", time.Since(r.since).Round(time.Second).String())
+		r.trouble = ""
+	}
+}
+
+// checkGap says, once, that logs are lost for certain.
+func (r *report) checkGap() {
+	if !r.gap && !r.position.IsZero() && r.now().Sub(r.position) > retention+slack {
+		r.gap = true
+		r.log.Error("logs are lost: the position is older than the seven days that the service keeps them",
+			"position", r.position.UTC().Format(time.RFC3339), "position_age", r.age())
+	}
+}
+
+// delivered counts a piece that has been handed over.
+func (r *report) delivered(p *piece) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.records += uint64(p.records)   //nolint:gosec // a number of records
+	r.unparsed += uint64(p.unparsed) //nolint:gosec // as above
+	r.newest = max(r.newest, p.newest)
+}
+
+func (r *report) addRepeated(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.repeated += uint64(n) //nolint:gosec // a number of events
+}
+
+// summarize says once in a while what has been done.
+func (r *report) summarize() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if now.Sub(r.summed) < summary {
+		return
+	}
+	args := []any{"records", r.records - r.was, "since", r.summed.UTC().Format(time.RFC3339), "records_total", r.records}
+	if r.newest > 0 {
+		args = append(args, "newest", time.Unix(int64(r.newest), 0).UTC().Format(time.RFC3339))
+	}
+	if r.repeated > 0 {
+		args = append(args, "repeats_dropped_total", r.repeated)
+	}
+	if r.unparsed > 0 {
+		args = append(args, "unparsed_total", r.unparsed)
+	}
+	if !r.position.IsZero() {
+		args = append(args, "position_age", r.age())
+	}
+	r.log.Info("collected", args...)
+	r.was, r.summed = r.records, now
+}
+
+func (r *report) age() string {
+	d := r.now().Sub(r.position).Round(time.Second)
+	if d >= 48*time.Hour {
+		return fmt.Sprintf("%.1fd", d.Hours()/24)
+	}
+	return d.String()
+}
+
+// clock says when this machine's clock is off the service's.
+type clock struct {
+	log    *slog.Logger
+	client *mimecast.Client
+
+	mu   sync.Mutex
+	off  bool
+	said time.Time
+}
+
+func (c *clock) check() {
+	offset, known := c.client.ClockOffset()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case !known:
+	case offset.Abs() < clockTolerance:
+		if c.off {
+			c.off = false
+			c.log.Info("this machine's clock agrees with the service's again")
+		}
+	case !c.off || time.Since(c.said) > reminder:
+		c.off, c.said = true, time.Now()
+		direction := "behind"
+		if offset < 0 {
+			direction = "ahead of"
+		}
+		c.log.Warn("this machine's clock is off; requests are signed with the service's time, but set the clock",
+			"clock", fmt.Sprintf("%s %s the service's", offset.Abs().Round(time.Second), direction))
+	}
+}

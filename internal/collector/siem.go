@@ -1,0 +1,278 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/config"
+	"fluent-bit-mimecast/internal/record"
+	"fluent-bit-mimecast/mimecast"
+)
+
+const (
+	// idleSave is how often an idle stream writes that it is up to date.
+	idleSave = 10 * time.Minute
+	// tokenRetry is how long to wait before a refused token is tried once more.
+	tokenRetry = 2 * time.Second
+	// restartInterval spaces restarts from the earliest logs out: each delivers
+	// up to seven days again.
+	restartInterval = 10 * time.Minute
+)
+
+// siemPosition is where the SIEM stream is: behind so many records of the batch
+// at a token.
+type siemPosition struct {
+	Token string `json:"token"` // empty: the earliest batch that the service has
+
+	// Of the batch at Token, if some of it has been delivered:
+	Format   mimecast.Format `json:"format,omitempty"` // as it was asked for
+	Compress bool            `json:"compress,omitempty"`
+	File     string          `json:"file,omitempty"` // that the last record came from
+	Records  int             `json:"records,omitempty"`
+	Digest   uint64          `json:"digest,string,omitempty"` // of what was delivered
+
+	// At is the time up to which logs were delivered, by the service's clock.
+	At time.Time `json:"at"`
+}
+
+// siem polls the SIEM (MTA) logs: batch after batch, each behind the token that
+// came with the one before.
+type siem struct {
+	*stream
+	format   mimecast.Format
+	compress bool
+	interval time.Duration
+	dir      string // for large batches
+	reader   record.Reader
+
+	pos   siemPosition // behind what is in the queue
+	saved time.Time    // when pos was last put there
+}
+
+func newSIEM(s *stream, cfg config.Config) *siem {
+	dir := os.TempDir()
+	if cfg.DB != "" {
+		dir = filepath.Dir(cfg.DB)
+	}
+	return &siem{stream: s, format: cfg.SIEMFormat, compress: cfg.SIEMCompress, interval: cfg.PollInterval, dir: dir}
+}
+
+func (p *siem) load(s *checkpoint.Store) error {
+	if s != nil {
+		if _, err := s.Load(p.key, &p.pos); err != nil {
+			return err
+		}
+	}
+	if p.pos.Token == "" && p.pos.Records == 0 {
+		p.log.Info("no position yet: starting from the earliest logs that the service has")
+	}
+	p.report.starts(p.pos.At)
+	return nil
+}
+
+// fetched is an answer to a request: a batch, or none.
+type fetched struct {
+	request mimecast.SIEMRequest
+	name    string
+	next    string
+	body    *spooled // nil: nothing new
+	refused bool     // nothing, because the service no longer knows the token
+}
+
+// errOtherNext ends a poll whose next batch turned out to be another one than
+// that fetched ahead.
+var errOtherNext = errors.New("the token of the next batch has changed")
+
+// poll fetches batches and delivers them.
+func (p *siem) poll(ctx context.Context) error {
+	for {
+		if err := p.pollAhead(ctx); err != errOtherNext {
+			return err
+		}
+	}
+}
+
+// pollAhead fetches batches ahead of their delivery, one at a time, from the
+// position on.
+func (p *siem) pollAhead(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	ahead := make(chan *fetched)
+	var fetching sync.WaitGroup
+	var failure error
+	fetching.Go(func() {
+		defer close(ahead)
+		defer func() {
+			if r := recover(); r != nil {
+				failure = fmt.Errorf("a bug in this plugin; please report it: fetching: %v", r)
+			}
+		}()
+		p.fetchAhead(ctx, p.request(), ahead)
+	})
+	defer func() {
+		cancel()
+		for f := range ahead {
+			f.close()
+		}
+		fetching.Wait()
+	}()
+	for f := range ahead {
+		err := p.deliver(ctx, f)
+		f.close()
+		if err != nil {
+			return err
+		}
+	}
+	return failure
+}
+
+func (f *fetched) close() {
+	if f.body != nil {
+		f.body.Close()
+	}
+}
+
+// request is the one to start with. A batch that has been begun is asked for
+// the way it was then.
+func (p *siem) request() mimecast.SIEMRequest {
+	if p.pos.Records > 0 {
+		return mimecast.SIEMRequest{Token: p.pos.Token, Format: p.pos.Format, Compress: p.pos.Compress}
+	}
+	return mimecast.SIEMRequest{Token: p.pos.Token, Format: p.format, Compress: p.compress}
+}
+
+// fetchAhead follows the tokens and sends what it gets, until ctx ends.
+func (p *siem) fetchAhead(ctx context.Context, r mimecast.SIEMRequest, ahead chan<- *fetched) {
+	var restarted time.Time
+	for {
+		f, err := p.fetch(ctx, r)
+		if err != nil {
+			return
+		}
+		select {
+		case ahead <- f:
+		case <-ctx.Done():
+			f.close()
+			return
+		}
+		token := r.Token
+		r = mimecast.SIEMRequest{Token: token, Format: p.format, Compress: p.compress}
+		switch {
+		case f.refused:
+			r.Token = ""
+			if !restarted.IsZero() && time.Since(restarted) < restartInterval {
+				_ = pause(ctx, restartInterval)
+			}
+			restarted = time.Now()
+		case f.body == nil:
+			_ = pause(ctx, p.interval)
+		default:
+			r.Token = f.next
+		}
+	}
+}
+
+// fetch makes a request until it is answered, or ctx ends.
+func (p *siem) fetch(ctx context.Context, r mimecast.SIEMRequest) (*fetched, error) {
+	var backoff mimecast.Backoff
+	refused := false
+	for {
+		f, err := p.try(ctx, r)
+		switch {
+		case err == nil:
+			p.worked(&backoff)
+			return f, nil
+		case mimecast.IsInvalidToken(err) && r.Token != "" && ctx.Err() == nil:
+			if refused {
+				return &fetched{request: r, refused: true}, nil
+			}
+			// Once more: a token is too dear to believe it at the first word.
+			refused = true
+			p.report.fails(err, tokenRetry)
+			err = pause(ctx, tokenRetry)
+		default:
+			refused = false
+			err = p.failed(ctx, &backoff, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (p *siem) try(ctx context.Context, r mimecast.SIEMRequest) (*fetched, error) {
+	batch, err := p.client.SIEMLogs(ctx, r)
+	if err != nil || batch == nil {
+		return &fetched{request: r}, err
+	}
+	defer batch.Body.Close()
+	body, err := spool(batch.Body, p.dir)
+	if err != nil {
+		return nil, fmt.Errorf("fetching a batch: %w", err)
+	}
+	return &fetched{request: r, name: batch.FileName, next: batch.NextToken, body: body}, nil
+}
+
+// deliver puts what was fetched into the queue.
+func (p *siem) deliver(ctx context.Context, f *fetched) error {
+	switch {
+	case f.refused:
+		p.log.Error("the service no longer knows the token of the position; starting again from the earliest logs that it has: nothing that it still keeps is lost, but logs of up to seven days come again")
+		p.pos = siemPosition{At: p.pos.At}
+		return p.save(ctx)
+	case f.body == nil:
+		p.pos.At = p.client.Now()
+		p.report.fetched(p.pos.At)
+		if time.Since(p.saved) < idleSave {
+			return nil
+		}
+		return p.save(ctx)
+	}
+	p.busy.Add(1)
+	defer p.busy.Add(-1)
+	return p.deliverBatch(ctx, f)
+}
+
+// save puts the position alone into the queue.
+func (p *siem) save(ctx context.Context) error {
+	c := newPiece(p.stream)
+	c.after = p.change(p.pos)
+	if err := p.queue.put(ctx, c); err != nil {
+		return err
+	}
+	p.saved = time.Now()
+	return nil
+}
+
+// deliverBatch decodes a batch and puts its records into the queue, those
+// behind the position.
+func (p *siem) deliverBatch(ctx context.Context, f *fetched) error {
+	next := f.next
+	for {
+		run := newBatchRun(p, f)
+		err := run.decode(ctx)
+		switch {
+		case err == nil && f.next != next:
+			return errOtherNext
+		case err == nil:
+			return nil
+		}
+		run.discard()
+		switch err := err.(type) {
+		case *changedError:
+			p.log.Warn("a batch that could not be read has come back different; going on with the new one", "reason", err.reason)
+			f.close()
+			*f = *err.now
+		case *mismatchError:
+			p.log.Warn("the batch is not the one that was begun before; delivering all of it again", "delivered_before", p.pos.Records, "file", p.pos.File)
+			p.pos = siemPosition{Token: p.pos.Token, At: p.pos.At}
+		default:
+			return err
+		}
+	}
+}

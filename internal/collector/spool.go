@@ -1,0 +1,93 @@
+package collector
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+const (
+	// spoolMemory is how much of a batch is kept in memory; a larger one goes
+	// to a file that has no name.
+	spoolMemory = 8 << 20
+	// maxBatch bounds a batch as it comes from the network. Archives of 4 GiB
+	// and more have another layout.
+	maxBatch = 4<<30 - 1
+)
+
+// spooled is a whole batch as it came. Close it.
+type spooled struct {
+	mem  []byte
+	file *os.File
+	size int64
+	sum  uint64
+}
+
+// spool takes a batch from the network. dir is where a large one may go.
+func spool(body io.Reader, dir string) (*spooled, error) {
+	hash := xxhash.New()
+	in := io.TeeReader(io.LimitReader(body, maxBatch+1), hash)
+	s := &spooled{}
+	var mem bytes.Buffer
+	n, err := io.CopyN(&mem, in, spoolMemory)
+	if err == nil {
+		// It may be larger; the file takes what is in memory first.
+		if s.file, err = tempFile(dir); err != nil {
+			return nil, fmt.Errorf("keeping a batch of more than %d bytes: %w", spoolMemory, err)
+		}
+		n, err = io.Copy(s.file, io.MultiReader(&mem, in))
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	if err == nil && n > maxBatch {
+		err = fmt.Errorf("a batch of more than %d bytes", int64(maxBatch))
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.mem, s.size, s.sum = mem.Bytes(), n, hash.Sum64()
+	return s, nil
+}
+
+// tempFile makes a file that is gone as soon as it is closed.
+func tempFile(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, ".mimecast-batch-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// ReadAt implements io.ReaderAt.
+func (s *spooled) ReadAt(p []byte, off int64) (int, error) {
+	if s.file != nil {
+		return s.file.ReadAt(p, off)
+	}
+	if off >= int64(len(s.mem)) {
+		return 0, io.EOF
+	}
+	n := copy(p, s.mem[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// same says whether two batches have the same content.
+func (s *spooled) same(o *spooled) bool { return s.size == o.size && s.sum == o.sum }
+
+// Close gives up the batch.
+func (s *spooled) Close() {
+	if s.file != nil {
+		s.file.Close() //nolint:errcheck,gosec // nothing of it is needed any more
+	}
+}

@@ -1,0 +1,81 @@
+package collector
+
+import (
+	"context"
+	"log/slog"
+
+	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/config"
+	"fluent-bit-mimecast/mimecast"
+)
+
+// Values of log_source.
+const (
+	sourceSIEM = "siem"
+	sourceTTP  = "ttp"
+)
+
+// kinds is the table of streams: what the option logs may name, and how each
+// is polled.
+func kinds(cfg config.Config) map[string]func(*stream) poller {
+	return map[string]func(*stream) poller{
+		config.SIEM: func(s *stream) poller { return newSIEM(s, cfg) },
+		config.Impersonation: func(s *stream) poller {
+			return newPaged(s, cfg, paging{
+				source:   sourceTTP,
+				logType:  "impersonation",
+				pages:    s.client.ImpersonationLogs(cfg.Filter),
+				pageSize: cfg.PageSize,
+			})
+		},
+	}
+}
+
+// poller gets the logs of one stream. poll returns when ctx ends; it may be
+// called again after it returned for another reason, and goes on behind what
+// it has put into the queue.
+type poller interface {
+	// load takes up the position in the checkpoint file, if there is one.
+	load(*checkpoint.Store) error
+	poll(ctx context.Context) error
+}
+
+// stream is what all streams have in common.
+type stream struct {
+	key    checkpoint.Key
+	name   string
+	client *mimecast.Client
+	queue  queue
+	log    *slog.Logger
+	report *report
+	clock  *clock
+	busy   interface{ Add(int32) int32 } // up while pieces are on their way
+	byType bool                          // tags go by type
+
+	// collected is the time, in seconds, that records without one of their own
+	// get for now.
+	collected uint32
+}
+
+func (s *stream) change(position any) *checkpoint.Change {
+	return &checkpoint.Change{Key: s.key, Position: position}
+}
+
+// failed reports an error and waits until it is time to try again. It returns
+// the context's error when that has ended.
+func (s *stream) failed(ctx context.Context, b *mimecast.Backoff, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	wait := b.Next(err)
+	s.clock.check()
+	s.report.fails(err, wait)
+	return pause(ctx, wait)
+}
+
+// worked reports that a request succeeded.
+func (s *stream) worked(b *mimecast.Backoff) {
+	b.Reset()
+	s.clock.check()
+	s.report.works()
+}

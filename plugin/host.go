@@ -1,0 +1,101 @@
+package main
+
+/*
+#cgo LDFLAGS: -ldl
+#include <stdlib.h>
+#include "host.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"unsafe"
+
+	"fluent-bit-mimecast/internal/collector"
+)
+
+// maxBuffer bounds what one callback returns where records can't be appended
+// directly: it becomes one chunk, and Fluent Bit's have 2 MB.
+const maxBuffer = 2_000_000
+
+// host is the host's side of one instance. Its methods are for the instance's
+// thread. It implements collector.Host.
+type host struct {
+	api   *C.struct_host_api
+	input unsafe.Pointer
+	name  *C.char
+	tag   string // of the instance; empty when it is not needed
+	// direct is whether records can be appended from within a callback;
+	// otherwise they gather in buffer.
+	direct bool
+	buffer []byte
+	tags   map[string][]byte // ready made
+}
+
+func newHost(plug unsafe.Pointer) *host {
+	p := (*C.struct_host_plugin)(plug)
+	h := &host{api: p.api, input: p.input, direct: C.host_can_append() != 0, tags: map[string][]byte{}}
+	if h.name = C.host_name(p.input); h.name == nil {
+		h.name = p.name
+	}
+	return h
+}
+
+// findTag looks up the tag of the instance, which the tags by type begin with.
+// It stays empty where it can't be found or can't be used.
+func (h *host) findTag(plug unsafe.Pointer) {
+	var buf [4096]C.char
+	n := C.host_tag(h.input, (*C.struct_host_plugin)(plug).context, &buf[0], C.int(len(buf)))
+	if h.direct && n > 0 {
+		h.tag = C.GoStringN(&buf[0], n)
+	}
+}
+
+// Append implements collector.Host.
+func (h *host) Append(tag string, records int, buf []byte) error {
+	if !h.direct {
+		if len(h.buffer)+len(buf) > maxBuffer && len(h.buffer) > 0 {
+			return collector.ErrFull
+		}
+		h.buffer = append(h.buffer, buf...)
+		return nil
+	}
+	full, size := (*C.char)(nil), C.size_t(0)
+	if tag != "" {
+		t, ok := h.tags[tag]
+		if !ok {
+			t = []byte(h.tag + "." + tag + "\x00")
+			h.tags[tag] = t
+		}
+		full, size = (*C.char)(unsafe.Pointer(&t[0])), C.size_t(len(t)-1)
+	}
+	if code := C.host_append(h.input, C.size_t(records), full, size, unsafe.Pointer(&buf[0]), C.size_t(len(buf))); code != 0 {
+		return errors.New("flb_input_log_append_records failed")
+	}
+	return nil
+}
+
+// Counted implements collector.Host.
+func (h *host) Counted() (uint64, bool) {
+	if !h.direct {
+		return 0, false
+	}
+	n := C.host_counted(h.api, h.input)
+	return uint64(max(n, 0)), n >= 0
+}
+
+// take returns what gathered in the buffer, for the callback to return.
+func (h *host) take() []byte {
+	buf := h.buffer
+	h.buffer = h.buffer[:0]
+	return buf
+}
+
+// logs says whether lines of a level are logged.
+func (h *host) logs(level int) bool { return C.host_logs(h.api, h.input, C.int(level)) != 0 }
+
+func (h *host) print(level int, line string) {
+	text := C.CString(line)
+	defer C.free(unsafe.Pointer(text))
+	C.host_log(h.api, C.int(level), h.name, text)
+}

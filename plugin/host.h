@@ -1,0 +1,60 @@
+/* What this plugin knows of its host, Fluent Bit.
+ *
+ * Two structures of the host are read, both made for plugins: what Init gets,
+ * and the table of functions in it. Everything else is looked up by name in
+ * the running program, and done without where it is missing. */
+#ifndef MIMECAST_HOST_H
+#define MIMECAST_HOST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The table of functions (the host's struct flb_api, since 2.0). */
+struct host_api {
+    const void *output_get_property;
+    const char *(*input_get_property)(const char *key, void *input);
+    const void *output_get_cmt_instance;
+    void *(*input_get_cmt_instance)(void *input);
+    void (*log_print)(int level, const char *file, int line, const char *format, ...);
+    int (*input_log_check)(void *input, int level);
+};
+
+/* What Init gets (the host's struct flbgo_input_plugin). The same for every
+ * instance: what it holds is read in Init and not kept. */
+struct host_plugin {
+    const char *name;
+    struct host_api *api;
+    void *input;
+    void *context; /* equals a member of the instance, see host_tag */
+};
+
+/* The instance that the calling thread belongs to: the host gives each a thread
+ * of its own. 0 on all other threads. */
+uintptr_t host_instance(void);
+void host_set_instance(uintptr_t handle);
+
+/* The process id at the time the library was loaded. */
+int host_loader_pid(void);
+
+/* The name of an instance, "mimecast.0" or its alias; valid as long as it. */
+const char *host_name(void *input);
+
+/* Whether the instance logs lines of a level, and logging one. Only from a
+ * thread of the host: from any other the line does not reach its log file. */
+int host_logs(const struct host_api *api, void *input, int level);
+void host_log(const struct host_api *api, int level, const char *name, const char *line);
+
+/* Whether records can be appended from within a callback, and appending them:
+ * 0 if the host took them. tag is NULL for the instance's own. */
+int host_can_append(void);
+int host_append(void *input, size_t records, const char *tag, size_t tag_len, const void *buf, size_t len);
+
+/* How many records of the instance the host's main thread has taken; -1 when
+ * it can't be known. */
+int64_t host_counted(const struct host_api *api, void *input);
+
+/* Copies the tag of an instance to buf and returns its length; -1 when it can't
+ * be found. context is that of host_plugin. */
+int host_tag(const void *input, const void *context, char *buf, int size);
+
+#endif

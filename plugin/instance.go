@@ -1,0 +1,254 @@
+package main
+
+/*
+#include "host.h"
+*/
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/fluent/fluent-bit-go/input"
+
+	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/collector"
+	"fluent-bit-mimecast/internal/config"
+)
+
+const (
+	// callbackTime is how long a callback may hand over. The host calls every
+	// second, and takes pauses and exits only between calls.
+	callbackTime = 700 * time.Millisecond
+	// exitTime is how long an exit waits for the goroutines to end.
+	exitTime = 900 * time.Millisecond
+	// configRetry is how often a configuration that could not be used is read
+	// again, and said to be wrong.
+	configRetry = time.Minute
+)
+
+// plugin is what the instances of the process share.
+var plugin struct {
+	files     checkpoint.Files
+	reloading atomic.Bool // the Init that follows belongs to a hot reload
+
+	mu        sync.Mutex
+	latest    uintptr
+	instances map[uintptr]*instance // by their handles
+}
+
+// instance is one [INPUT] block. Its methods are for its thread, but for exit.
+type instance struct {
+	handle uintptr // what its thread knows it by; never 0, never used again
+	host   *host
+	lines  *lines
+	log    *slog.Logger
+	values map[string]string // the options as they were written
+	paused bool
+
+	// collector is nil as long as the configuration can't be used.
+	collector atomic.Pointer[collector.Collector]
+	attached  bool // the collector knows whether the instance is paused
+	cancel    context.CancelFunc
+	retrying  sync.WaitGroup
+}
+
+// started makes the instance of a block and lets it run; false when the host's
+// start is to end.
+func started(plug unsafe.Pointer) bool {
+	if C.host_loader_pid() != C.int(os.Getpid()) {
+		// A Go runtime does not survive a fork.
+		fmt.Fprintln(os.Stderr, "[error] [input:mimecast] Fluent Bit went into the background after it had loaded this plugin: run it in the foreground, without daemon, and let the service manager do the rest")
+		return false
+	}
+	h := newHost(plug)
+	i := &instance{host: h, lines: newLines(h)}
+	i.log = slog.New(&handler{lines: i.lines})
+	defer i.lines.flush(h)
+
+	i.values = map[string]string{}
+	for _, o := range config.Options() {
+		i.values[o.Key] = input.FLBPluginConfigKey(plug, o.Key)
+	}
+	if i.values["tag_by_type"] != "" {
+		h.findTag(plug)
+	}
+	var ctx context.Context
+	ctx, i.cancel = context.WithCancel(context.Background())
+	if err := i.begin(); err != nil {
+		i.log.Error(err.Error())
+		if !plugin.reloading.Load() {
+			i.cancel()
+			return false
+		}
+		// Ending the start would end the host and all its other pipelines.
+		i.log.Error("this block collects nothing until its configuration is mended")
+		i.retrying.Go(func() { i.retry(ctx) })
+	}
+	i.register()
+	return true
+}
+
+// begin reads the configuration and starts the collector. Its errors are about
+// the configuration.
+func (i *instance) begin() error {
+	cfg, err := config.Parse(func(key string) string { return i.values[key] })
+	if err != nil {
+		return err
+	}
+	if cfg.TagByType && i.host.tag == "" {
+		return &config.Error{Problems: []string{"tag_by_type: this host does not let plugins set tags, or keeps the tag of this block where it can't be found; leave it off"}}
+	}
+	var claim *checkpoint.Claim
+	if cfg.DB != "" {
+		if claim, err = plugin.files.Claim(cfg.DB, collector.Keys(cfg)); err != nil {
+			return &config.Error{Problems: []string{"logs: " + err.Error()}}
+		}
+	}
+	c, err := collector.Start(collector.Options{Config: cfg, Claim: claim, Log: i.log})
+	if err != nil {
+		if claim != nil {
+			_ = claim.Release() // it was never open
+		}
+		return &config.Error{Problems: []string{err.Error()}}
+	}
+	for _, w := range cfg.Warnings {
+		i.log.Warn(w)
+	}
+	i.collector.Store(c)
+	return nil
+}
+
+// retry tries the configuration again: a file that it names may be there now.
+func (i *instance) retry(ctx context.Context) {
+	t := time.NewTicker(configRetry)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		err := i.begin()
+		switch {
+		case err == nil && ctx.Err() != nil:
+			i.collector.Load().Stop(exitTime) // too late: exit did not wait for it
+			return
+		case err == nil:
+			i.log.Info("the configuration can be used now")
+			return
+		}
+		i.log.Error(err.Error())
+	}
+}
+
+// register makes the calling thread the instance's.
+func (i *instance) register() {
+	plugin.mu.Lock()
+	defer plugin.mu.Unlock()
+	if plugin.instances == nil {
+		plugin.instances = map[uintptr]*instance{}
+	}
+	plugin.latest++
+	i.handle = plugin.latest
+	plugin.instances[i.handle] = i
+	C.host_set_instance(C.uintptr_t(i.handle))
+}
+
+// current is the instance of the calling thread, nil when it has none.
+func current() *instance {
+	handle := uintptr(C.host_instance())
+	plugin.mu.Lock()
+	defer plugin.mu.Unlock()
+	return plugin.instances[handle]
+}
+
+// all returns every instance.
+func all() []*instance {
+	plugin.mu.Lock()
+	defer plugin.mu.Unlock()
+	return slices.Collect(maps.Values(plugin.instances))
+}
+
+// collect is the callback: it hands over what is queued and logs what waits. It
+// returns what the host can't be given directly.
+func (i *instance) collect() []byte {
+	defer i.lines.flush(i.host)
+	h := i.handover()
+	if h == nil {
+		return nil
+	}
+	h.Drain(i.host, time.Now().Add(callbackTime))
+	return i.host.take()
+}
+
+// handover returns the collector's, once there is one.
+func (i *instance) handover() *collector.Handover {
+	c := i.collector.Load()
+	if c == nil {
+		return nil
+	}
+	if !i.attached {
+		i.attached = true
+		if i.paused {
+			c.Handover().Pause()
+		}
+	}
+	return c.Handover()
+}
+
+func (i *instance) pause() {
+	i.paused = true
+	if h := i.handover(); h != nil {
+		h.Pause()
+	}
+	i.lines.flush(i.host)
+}
+
+func (i *instance) resume() {
+	i.paused = false
+	if h := i.handover(); h != nil {
+		h.Resume()
+	}
+}
+
+// exit ends the instance: its goroutines, its files, its lock.
+func (i *instance) exit() {
+	i.cancel()
+	if !i.retried() {
+		i.log.Warn("ending takes long; it goes on in the background")
+	}
+	if c := i.collector.Load(); c != nil {
+		c.Handover().Finish(i.host)
+		if !c.Stop(exitTime) {
+			i.log.Warn("ending takes long; it goes on in the background")
+		}
+	}
+	i.lines.flush(i.host)
+	plugin.mu.Lock()
+	defer plugin.mu.Unlock()
+	delete(plugin.instances, i.handle)
+}
+
+// retried waits for retry to end, which it does unless the disk hangs.
+func (i *instance) retried() bool {
+	done := make(chan struct{})
+	go func() {
+		i.retrying.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-time.After(exitTime):
+		return false
+	}
+}
