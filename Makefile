@@ -1,0 +1,61 @@
+# make help lists the targets.
+
+GO       ?= go
+CC       ?= gcc
+SO       := build/mimecast.so
+MINIHOST := build/minihost
+
+# Tools of `make check`, built from source by the go command.
+GOFUMPT     := $(GO) run mvdan.cc/gofumpt@v0.12.0
+GOLANGCI    := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
+
+# Everything but plugin/ is plain Go.
+PURE := ./mimecast/... ./internal/... ./cmd/...
+
+FUZZTIME ?= 60s
+FUZZ     := FuzzJSON FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive
+
+.PHONY: help build demo test check fmt vet lint vuln race fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## make build/mimecast.so
+	$(GO) build -buildmode=c-shared -trimpath -ldflags='-s -w' -o $(SO) ./plugin
+	@rm -f build/mimecast.h
+
+build/minihost: cmd/minihost/minihost.c
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $< -ldl -lpthread
+
+demo: build build/minihost ## run the plugin against the simulator and show records
+	$(GO) run ./cmd/demo -plugin $(SO) -minihost $(MINIHOST)
+
+test: build build/minihost ## run all tests, in a real Fluent Bit too if there is one
+	$(GO) test ./...
+
+check: fmt vet lint vuln test race fuzz ## everything a change has to pass
+
+fmt:
+	@out=$$($(GOFUMPT) -l .); if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+	CGO_ENABLED=0 $(GO) vet $(PURE)
+
+lint:
+	$(GOLANGCI) run
+
+vuln: ## look for known vulnerabilities; says so when the database can't be reached
+	@$(GOVULNCHECK) ./... || { status=$$?; [ $$status -ne 3 ] && echo "govulncheck could not run: NOT CHECKED for vulnerabilities" && exit 0; exit $$status; }
+
+race:
+	$(GO) test -race $(PURE)
+
+fuzz: ## a minute for each fuzz target, or FUZZTIME=10m
+	@for f in $(FUZZ); do \
+		CGO_ENABLED=0 $(GO) test -run xxx -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s ./internal/record || exit 1; \
+	done
+
+clean: ## remove what was built
+	rm -f $(SO) $(MINIHOST) build/mimecast.h

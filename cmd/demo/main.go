@@ -1,0 +1,144 @@
+// Command demo runs the plugin against the bundled simulator and shows that
+// every record comes out of the host once.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"fluent-bit-mimecast/internal/harness"
+	"fluent-bit-mimecast/internal/simulator"
+)
+
+const (
+	batches         = 12
+	recordsPerBatch = 400
+	events          = 250
+	// patience is how long the records may take.
+	patience = 60 * time.Second
+)
+
+func main() {
+	plugin := flag.String("plugin", "build/mimecast.so", "the plugin")
+	mini := flag.String("minihost", "build/minihost", "the small host, used where there is no Fluent Bit")
+	flag.Parse()
+	if err := run(*plugin, *mini); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(plugin, mini string) error {
+	service, err := harness.StartService(simulator.Config{})
+	if err != nil {
+		return err
+	}
+	defer service.Close()
+	for range batches {
+		service.AddBatch(recordsPerBatch)
+	}
+	service.AddEvents(events, time.Now().Add(-time.Hour), 3)
+
+	dir, err := os.MkdirTemp("", "mimecast-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // temporary
+	host, err := makeHost(service, plugin, mini, dir)
+	if err != nil {
+		return err
+	}
+	account, err := collect(host, service)
+	if err != nil {
+		return fmt.Errorf("%w\nthe host's log:\n%s", err, host.Log())
+	}
+	if err := show(host.Output()); err != nil {
+		return err
+	}
+	fmt.Println(account)
+	if !account.Clean() {
+		return fmt.Errorf("the account is not clean; the host's log:\n%s", host.Log())
+	}
+	return nil
+}
+
+func makeHost(service *harness.Service, plugin, mini, dir string) (harness.Host, error) {
+	plugin, err := filepath.Abs(plugin)
+	if err != nil {
+		return harness.Host{}, err
+	}
+	if mini, err = filepath.Abs(mini); err != nil {
+		return harness.Host{}, err
+	}
+	host := harness.Host{
+		FluentBit: harness.FindFluentBit(), MiniHost: mini, Plugin: plugin, Dir: dir,
+		Inputs: []harness.Input{service.Input("db", filepath.Join(dir, "mimecast.db"))}, Env: service.Env(),
+	}
+	if host.FluentBit != "" {
+		fmt.Println("running in", host.FluentBit)
+	} else {
+		fmt.Println("no fluent-bit on PATH: running in the small host", mini)
+	}
+	fmt.Printf("a simulated Mimecast has %d batches of %d SIEM records and %d impersonation events\n\n", batches, recordsPerBatch, events)
+	return host, nil
+}
+
+// collect runs the host until all records are there, or for as long as patience
+// lasts.
+func collect(host harness.Host, service *harness.Service) (account harness.Account, err error) {
+	process, err := host.Start(context.Background())
+	if err != nil {
+		return account, err
+	}
+	end := time.After(patience)
+	for waiting := true; waiting; {
+		select {
+		case <-process.Ended():
+			return account, errors.New("the host ended by itself")
+		case <-end:
+			waiting = false
+		case <-time.After(200 * time.Millisecond):
+			if account, err = harness.Tally(service.Expected(), host.Output()); err != nil || account.Lost == 0 {
+				waiting = false
+			}
+		}
+	}
+	if stopped := process.Stop(); stopped != nil && err == nil {
+		err = fmt.Errorf("stopping the host: %w", stopped)
+	}
+	if err != nil {
+		return account, err
+	}
+	return harness.Tally(service.Expected(), host.Output())
+}
+
+// show prints one record of each type.
+func show(path string) error {
+	f, err := os.Open(path) //nolint:gosec // the demo's own file
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	shown := map[string]bool{}
+	in := bufio.NewScanner(f)
+	in.Buffer(nil, 1<<20)
+	for in.Scan() {
+		line := in.Text()
+		_, rest, _ := strings.Cut(line, `"log_type":"`)
+		logType, _, _ := strings.Cut(rest, `"`)
+		source, _, _ := strings.Cut(strings.TrimPrefix(line, `{"log_source":"`), `"`)
+		if key := source + "." + logType; !shown[key] {
+			shown[key] = true
+			fmt.Printf("%.160s…\n", line)
+		}
+	}
+	fmt.Println()
+	return in.Err()
+}

@@ -1,0 +1,174 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// FindFluentBit returns the path of a real Fluent Bit: the one that FLUENT_BIT
+// names, or the one on PATH; empty when there is none.
+func FindFluentBit() string {
+	name := os.Getenv("FLUENT_BIT")
+	if name == "" {
+		name = "fluent-bit"
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+// Host is what it takes to run the plugin in a host.
+type Host struct {
+	FluentBit string // path of a real one; empty: use MiniHost
+	MiniHost  string
+	Plugin    string // path of mimecast.so
+	Dir       string // for all files of the run
+	Inputs    []Input
+	Env       []string
+
+	// Only for a real Fluent Bit:
+	Service  []string // lines of the service section
+	Pipeline string   // more of the pipeline: filters, outputs; empty: one file output
+	Memory   bool     // memory storage instead of the file system
+}
+
+// Process is a host that runs.
+type Process struct {
+	cmd    *exec.Cmd
+	host   Host
+	ended  chan struct{}
+	status error
+}
+
+// Output is the file that records are written to, a JSON line each.
+func (h Host) Output() string { return filepath.Join(h.Dir, "records.jsonl") }
+
+// LogFile is the file that the host's log is written to.
+func (h Host) LogFile() string { return filepath.Join(h.Dir, "host.log") }
+
+// ConfigFile is the configuration of a real Fluent Bit.
+func (h Host) ConfigFile() string { return filepath.Join(h.Dir, "fluent-bit.yaml") }
+
+// Start starts the host. Output and log are appended to.
+func (h Host) Start(ctx context.Context, more ...string) (*Process, error) {
+	name, args := h.MiniHost, h.miniHostArgs()
+	if h.FluentBit != "" {
+		if err := h.WriteConfig(); err != nil {
+			return nil, err
+		}
+		name, args = h.FluentBit, []string{"-c", h.ConfigFile()}
+	}
+	cmd := exec.CommandContext(ctx, name, append(args, more...)...) //nolint:gosec // it is what this is for
+	cmd.Env = append(os.Environ(), h.Env...)
+	cmd.Dir = h.Dir
+	log, err := os.OpenFile(h.LogFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close() //nolint:errcheck // the child has it
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the host: %w", err)
+	}
+	p := &Process{cmd: cmd, host: h, ended: make(chan struct{})}
+	go func() {
+		p.status = cmd.Wait()
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+func (h Host) miniHostArgs() []string {
+	args := []string{"-e", h.Plugin, "-o", h.Output()}
+	for _, in := range h.Inputs {
+		args = append(args, "-i", "mimecast")
+		for _, kv := range in {
+			args = append(args, "-p", kv[0]+"="+kv[1])
+		}
+	}
+	return args
+}
+
+// WriteConfig writes the configuration of a real Fluent Bit.
+func (h Host) WriteConfig() error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "service:\n  flush: 1\n  grace: 5\n  storage.path: %q\n  storage.checksum: on\n", filepath.Join(h.Dir, "storage"))
+	for _, line := range h.Service {
+		fmt.Fprintf(&b, "  %s\n", line)
+	}
+	fmt.Fprintf(&b, "plugins:\n  - %q\npipeline:\n  inputs:\n", h.Plugin)
+	for _, in := range h.Inputs {
+		b.WriteString("    - name: mimecast\n")
+		if !h.Memory {
+			b.WriteString("      storage.type: filesystem\n")
+		}
+		for _, kv := range in {
+			fmt.Fprintf(&b, "      %s: %q\n", kv[0], kv[1])
+		}
+	}
+	if h.Pipeline != "" {
+		b.WriteString(h.Pipeline)
+	} else {
+		fmt.Fprintf(&b, "  outputs:\n    - name: file\n      match: \"*\"\n      path: %q\n      file: %q\n      format: plain\n      retry_limit: no_limits\n",
+			h.Dir, filepath.Base(h.Output()))
+	}
+	return os.WriteFile(h.ConfigFile(), b.Bytes(), 0o600)
+}
+
+// Signal sends the host a signal.
+func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
+
+// PID is the host's process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Ended is closed when the host has ended.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
+
+// Stop ends the host as an orchestrator does, and returns how it ended.
+func (p *Process) Stop() error {
+	_ = p.Signal(syscall.SIGTERM)
+	return p.wait(30 * time.Second)
+}
+
+// Kill ends the host as a power cut does.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+}
+
+func (p *Process) wait(limit time.Duration) error {
+	select {
+	case <-p.ended:
+		return p.status
+	case <-time.After(limit):
+		p.Kill()
+		return errors.New("the host did not end")
+	}
+}
+
+// Log returns what the host has logged so far.
+func (h Host) Log() string {
+	b, _ := os.ReadFile(h.LogFile())
+	return string(b)
+}
+
+// PluginLog returns the lines of the host's log that are the plugin's.
+func (h Host) PluginLog() string {
+	var b strings.Builder
+	for line := range strings.Lines(h.Log()) {
+		if strings.Contains(line, "[input:mimecast:") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}

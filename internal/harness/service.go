@@ -1,0 +1,77 @@
+// Package harness runs the built plugin in a host, a real Fluent Bit or the
+// small one of this project, against the simulator, and accounts for every
+// record. The demo and the end-to-end tests are made of it.
+package harness
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"fluent-bit-mimecast/internal/simulator"
+)
+
+// Service is a simulator that listens on loopback. Close it.
+type Service struct {
+	*simulator.Server
+	URL    string
+	server *http.Server
+}
+
+// StartService starts a simulator.
+func StartService(cfg simulator.Config) (*Service, error) {
+	sim, err := simulator.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listening on loopback: %w", err)
+	}
+	s := &Service{Server: sim, URL: "http://" + listener.Addr().String()}
+	s.server = &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
+	go s.server.Serve(listener) //nolint:errcheck // it ends with Close
+	return s, nil
+}
+
+// Close stops the simulator and its connections.
+func (s *Service) Close() {
+	s.Server.Close()
+	s.server.Close() //nolint:errcheck,gosec // nothing is left to save
+}
+
+// Names of the environment variables that hold the secrets, so that they stand
+// neither in a file nor in the process list.
+const (
+	envAppKey    = "MIMECAST_APP_KEY"
+	envAccessKey = "MIMECAST_ACCESS_KEY"
+	envSecretKey = "MIMECAST_SECRET_KEY"
+)
+
+// Input returns the options of a block that collects from the service, with
+// more options in pairs of key and value.
+func (s *Service) Input(more ...string) Input {
+	in := Input{
+		{"base_url", s.URL},
+		{"app_id", s.Credentials().AppID},
+		{"app_key", "${" + envAppKey + "}"},
+		{"access_key", "${" + envAccessKey + "}"},
+		{"secret_key", "${" + envSecretKey + "}"},
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		in = append(in, [2]string{more[i], more[i+1]})
+	}
+	return in
+}
+
+// Env returns the environment that Input's values refer to.
+func (s *Service) Env() []string {
+	c := s.Credentials()
+	return []string{envAppKey + "=" + c.AppKey, envAccessKey + "=" + c.AccessKey, envSecretKey + "=" + c.SecretKey}
+}
+
+// Input is the options of one [INPUT] block, in pairs of key and value.
+type Input [][2]string
