@@ -97,7 +97,7 @@ func NewClient(o Options) (*Client, error) {
 }
 
 func newTransport(o Options) (*http.Transport, error) {
-	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure} //nolint:gosec // off by name only
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure} //nolint:gosec // switched off by name only
 	if o.CAPEM != nil {
 		tlsConfig.RootCAs = x509.NewCertPool()
 		if !tlsConfig.RootCAs.AppendCertsFromPEM(o.CAPEM) {
@@ -181,15 +181,15 @@ func (c *Client) post(ctx context.Context, uri string, body any) (*answer, error
 		stop.cancel()
 		return nil, fmt.Errorf("%s: %w", uri, stop.explain(ctx, withoutURL(err)))
 	}
-	before := c.Now()
 	c.observe(resp.Header)
 	a := &answer{uri: uri, header: resp.Header, body: stop.guard(ctx, resp.Body), redact: creds.redact}
 	a.mediaType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if resp.StatusCode != http.StatusOK {
 		defer a.body.Close()
 		refusal := a.refusal(resp)
-		// Signed with a clock that was off: the next try has the right time.
-		refusal.Retryable = refusal.Retryable || c.Now().Sub(before).Abs() > maxClockOffset
+		if signed, err := time.Parse(dateFormat, req.Header.Get("X-Mc-Date")); err == nil && c.Now().Sub(signed).Abs() > maxClockOffset {
+			refusal.Retryable = true // the next try has the right time
+		}
 		return nil, c.refused(refusal)
 	}
 	return a, nil
@@ -238,13 +238,20 @@ func (c *Client) credentials() (Credentials, error) {
 	return *c.creds, nil
 }
 
-// refused notes an error of the service before it is returned.
+// refused notes an error of the service before it is returned. Credentials that
+// were refused are read anew, now and before the next request; if they have
+// changed by now, that request may come soon.
 func (c *Client) refused(err *APIError) error {
-	if IsCredentials(err) {
-		c.mu.Lock()
-		c.creds = nil
-		c.mu.Unlock()
+	if !IsCredentials(err) {
+		return err
 	}
+	latest, failed := c.source()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if failed == nil && c.creds != nil && latest != *c.creds {
+		err.Retryable = true
+	}
+	c.creds = nil
 	return err
 }
 

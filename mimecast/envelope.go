@@ -1,6 +1,7 @@
 package mimecast
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -50,7 +51,7 @@ func (a *answer) envelope() (*envelope, error) {
 
 func (a *answer) parse(body []byte) (*envelope, error) {
 	var e envelope
-	if err := unmarshal(body, &e); err != nil || (e.Meta == nil && e.Fail == nil) {
+	if err := unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &e); err != nil || (e.Meta == nil && e.Fail == nil) {
 		return nil, a.unexpected(body)
 	}
 	if refusal := e.refusal(a, http.StatusOK); refusal != nil {

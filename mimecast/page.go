@@ -16,7 +16,8 @@ type PageRequest struct {
 	Token    string // empty for the first page
 }
 
-// Page is a page of events.
+// Page is a page of events. A page without events may name a next one all the
+// same: it may be the last, or there may be more behind it.
 type Page struct {
 	Events []Event
 	Next   string // token of the next page; empty on the last one
@@ -80,9 +81,6 @@ func pageOf(a *answer, e *envelope, list string) (Page, error) {
 		for _, raw := range events {
 			p.Events = append(p.Events, eventOf(raw))
 		}
-	}
-	if len(p.Events) == 0 {
-		p.Next = "" // an empty page is the last one, whatever it says
 	}
 	return p, nil
 }

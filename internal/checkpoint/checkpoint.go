@@ -75,15 +75,25 @@ type Store struct {
 // open makes or opens a file.
 func open(path string) (*Store, error) {
 	s := &Store{path: path}
+	var file *os.File
+	options := &bbolt.Options{Timeout: lockWait, OpenFile: func(path string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		if file, err = os.OpenFile(path, flag, mode); err != nil {
+			return nil, err
+		}
+		return file, checkLength(file)
+	}}
 	err := guard(func() (err error) {
-		if s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait}); err != nil {
+		if s.db, err = bbolt.Open(path, 0o600, options); err != nil {
 			return err
 		}
-		if err := s.db.Update(prepare); err != nil {
-			return errors.Join(err, s.db.Close())
-		}
-		return nil
+		return s.db.Update(prepare)
 	})
+	if err != nil && s.db != nil {
+		_ = s.close() // what is wrong has been found already
+	}
+	if err != nil && file != nil {
+		_ = file.Close() // bbolt may have given up without
+	}
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("db %s is in use by another process", path)
@@ -235,7 +245,7 @@ func forget(ids *bbolt.Bucket, before int64) error {
 
 // encodeID keeps times in order as bytes.
 func encodeID(id ID) []byte {
-	b := binary.BigEndian.AppendUint64(nil, uint64(id.Unix)^1<<63) //nolint:gosec // a change of spelling
+	b := binary.BigEndian.AppendUint64(nil, uint64(id.Unix)^1<<63)
 	return append(b, id.Hash[:]...)
 }
 
@@ -243,7 +253,7 @@ func decodeID(b []byte) (id ID, ok bool) {
 	if len(b) != 8+len(id.Hash) {
 		return id, false
 	}
-	id.Unix = int64(binary.BigEndian.Uint64(b) ^ 1<<63) //nolint:gosec // a change of spelling
+	id.Unix = int64(binary.BigEndian.Uint64(b) ^ 1<<63)
 	copy(id.Hash[:], b[8:])
 	return id, true
 }

@@ -71,7 +71,7 @@ func newBatchRun(p *siem, f *fetched) *batchRun {
 	if p.pos.Records > 0 {
 		r.skip = mark{p.pos.Records, p.pos.Digest}
 	}
-	p.collected = uint32(r.collected.Unix()) //nolint:gosec // the same truncation as in a record
+	p.collected = uint32(r.collected.Unix())
 	return r
 }
 

@@ -202,7 +202,7 @@ func (h *Handover) append(host Host, p *piece, records int, buf []byte, change *
 	if h.inFlight == 0 {
 		h.countedAt = h.now() // the host has had nothing to count until now
 	}
-	h.total += uint64(records) //nolint:gosec // a number of records
+	h.total += uint64(records)
 	h.inFlight += len(buf)
 	h.appends++
 	h.sent = append(h.sent, unit{h.total, len(buf), change, h.now(), false})

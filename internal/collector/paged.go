@@ -12,6 +12,10 @@ import (
 	"fluent-bit-mimecast/mimecast"
 )
 
+// maxEmptyPages is how many pages without events, which lead to more, a poll
+// follows in a row.
+const maxEmptyPages = 3
+
 // paging is what tells one paged log from another.
 type paging struct {
 	source   string // log_source
@@ -58,7 +62,7 @@ func (p *paged) load(s *checkpoint.Store) error {
 			return err
 		}
 	}
-	if p.pos.LastPoll.IsZero() {
+	if p.pos.isZero() {
 		p.log.Info("no position yet: starting from initial_lookback", "initial_lookback", p.lookback.String())
 	}
 	p.report.starts(p.pos.LastPoll)
@@ -69,13 +73,12 @@ func (p *paged) load(s *checkpoint.Store) error {
 func (p *paged) poll(ctx context.Context) error {
 	var backoff mimecast.Backoff
 	for {
-		err := p.pollOnce(ctx)
+		err := p.pollOnce(ctx, &backoff)
 		// What was taken is delivered, also when the poll is not complete.
 		if stop := p.send(ctx, nil); stop != nil {
 			return stop
 		}
 		if err == nil {
-			p.worked(&backoff)
 			err = pause(ctx, p.interval)
 		} else {
 			err = p.failed(ctx, &backoff, err)
@@ -86,33 +89,39 @@ func (p *paged) poll(ctx context.Context) error {
 	}
 }
 
-// from is where the next poll starts.
+// isZero says whether there is no position yet.
+func (pos pagedPosition) isZero() bool { return pos.LastPoll.IsZero() && pos.Newest.IsZero() }
+
+// from is where the next poll starts, if there is a position.
 func (pos pagedPosition) from(overlap time.Duration) time.Time {
 	from := pos.LastPoll
-	if !pos.Newest.IsZero() && pos.Newest.Before(from) {
+	if from.IsZero() || (!pos.Newest.IsZero() && pos.Newest.Before(from)) {
 		from = pos.Newest
 	}
 	return from.Add(-overlap).Truncate(time.Second)
 }
 
 // pollOnce reads all pages from the position to now. Now is fixed for all of
-// them. After an error, as when a page's token has gone stale, the poll starts
-// anew: what it delivered already is known by its ids.
-func (p *paged) pollOnce(ctx context.Context) error {
+// them. After an error, as when a page's token has gone stale, the poll is to
+// start anew: what it delivered already is known by its ids.
+func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 	now := p.client.Now()
 	r := mimecast.PageRequest{From: p.pos.from(p.overlap), To: now.Truncate(time.Second), Size: p.pageSize}
-	if p.pos.LastPoll.IsZero() {
+	if p.pos.isZero() {
 		r.From = now.Add(-p.lookback).Truncate(time.Second)
 	}
 	if r.To.Before(r.From) {
 		r.To = r.From
 	}
-	p.collected = uint32(now.Unix()) //nolint:gosec // the same truncation as in a record
+	p.collected = uint32(now.Unix())
 	next := pagedPosition{Newest: p.pos.Newest, LastPoll: r.To}
-	for {
-		page, err := p.page(ctx, r)
+	for empty := 0; ; {
+		page, err := p.page(ctx, b, r)
 		if err != nil {
 			return err
+		}
+		if empty++; len(page.Events) > 0 {
+			empty = 0
 		}
 		for _, e := range page.Events {
 			if e.Time.After(next.Newest) {
@@ -123,29 +132,43 @@ func (p *paged) pollOnce(ctx context.Context) error {
 			}
 		}
 		if page.Next == "" {
-			return p.complete(ctx, next)
+			return p.complete(ctx, next, r.To)
+		}
+		if empty == maxEmptyPages {
+			// It looks like the end and need not be. The pages come oldest
+			// first, so the newest event is where to go on in either case.
+			next.LastPoll = p.pos.LastPoll
+			return p.complete(ctx, next, r.To)
 		}
 		r.Token = page.Next
 	}
 }
 
-func (p *paged) page(ctx context.Context, r mimecast.PageRequest) (mimecast.Page, error) {
-	page, err := p.pages(ctx, r)
-	var refusal *mimecast.APIError
-	switch {
-	case errors.As(err, &refusal) && r.Token != "" && !mimecast.IsCredentials(err):
-		refusal.Retryable = true // without that token it may well succeed
-	case err == nil && r.Token != "" && page.Next == r.Token:
-		return page, errors.New("a page leads to itself")
+// page asks for a page until it comes, or can't come any more.
+func (p *paged) page(ctx context.Context, b *mimecast.Backoff, r mimecast.PageRequest) (mimecast.Page, error) {
+	for {
+		page, err := p.pages(ctx, r)
+		var refusal *mimecast.APIError
+		switch {
+		case err == nil && r.Token != "" && page.Next == r.Token:
+			return page, errors.New("a page leads to itself")
+		case err == nil:
+			p.worked(b)
+			return page, nil
+		case errors.As(err, &refusal) && r.Token != "" && !refusal.Retryable && !mimecast.IsCredentials(err):
+			refusal.Retryable = true // without that token it may well succeed
+			return page, err
+		}
+		if err := p.failed(ctx, b, err); err != nil {
+			return page, err
+		}
 	}
-	return page, err
 }
 
 // take appends an event to the open piece unless it was delivered before.
 func (p *paged) take(ctx context.Context, e mimecast.Event, now time.Time) error {
 	id := idOf(e, now)
 	if _, known := p.delivered[id.Hash]; known {
-		p.report.addRepeated(1)
 		return nil
 	}
 	p.delivered[id.Hash] = id.Unix
@@ -211,13 +234,17 @@ func idOf(e mimecast.Event, now time.Time) checkpoint.ID {
 	return id
 }
 
-// complete moves the position behind a poll that read all its pages.
-func (p *paged) complete(ctx context.Context, next pagedPosition) error {
+// complete moves the position behind a poll that read all its pages up to a
+// time.
+func (p *paged) complete(ctx context.Context, next pagedPosition, upTo time.Time) error {
+	p.report.fetched(upTo)
+	if next.isZero() {
+		return p.send(ctx, nil)
+	}
 	if err := p.send(ctx, &next); err != nil {
 		return err
 	}
 	p.pos = next
-	p.report.fetched(next.LastPoll)
 	before := next.from(p.overlap).Unix()
 	for hash, unix := range p.delivered {
 		if unix < before {

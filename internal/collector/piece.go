@@ -24,7 +24,8 @@ type piece struct {
 	tag      string // {log_source}.{log_type} of all its records, when tags go by type
 	buf      []byte
 	records  int
-	unparsed int    // of them
+	unparsed int    // of them, those that hold what could not be read
+	repeated int    // of them, those not newer than stream.again
 	last     int    // where in buf the last record begins
 	newest   uint32 // time of the newest record
 	begun    bool   // all but the last record are handed over
@@ -53,8 +54,12 @@ func (p *piece) free() {
 func (p *piece) grown(start int) {
 	p.last = start
 	p.records++
-	if sec := binary.BigEndian.Uint32(p.buf[start+4:]); sec != p.stream.collected {
+	sec := binary.BigEndian.Uint32(p.buf[start+4:])
+	if sec != p.stream.collected {
 		p.newest = max(p.newest, sec)
+	}
+	if sec <= p.stream.again {
+		p.repeated++
 	}
 }
 

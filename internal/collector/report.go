@@ -1,8 +1,13 @@
 package collector
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -31,14 +36,14 @@ type report struct {
 	now func() time.Time // by the service's clock, which positions go by
 
 	mu       sync.Mutex
-	trouble  string    // what is wrong; empty when nothing is
+	trouble  string    // the kind of what is wrong; empty when nothing is
 	since    time.Time // when it began
 	said     time.Time // when it was last said
 	position time.Time // up to when everything has been fetched; zero when unknown
 	gap      bool      // it has been said that logs are lost
 
 	records  uint64 // handed over
-	repeated uint64 // events that the service sent again and that were dropped
+	repeated uint64 // of them, what came again after a start from the earliest logs
 	unparsed uint64 // records of bytes that could not be read
 	newest   uint32 // time of the newest record handed over
 	was      uint64 // records as of the last summary
@@ -76,14 +81,14 @@ func (r *report) fails(err error, retry time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	text := err.Error()
-	if text == r.trouble && now.Sub(r.said) < reminder {
+	kind := kindOf(err)
+	if kind == r.trouble && now.Sub(r.said) < reminder {
 		return
 	}
 	if r.trouble == "" {
 		r.since = now
 	}
-	r.trouble, r.said = text, now
+	r.trouble, r.said = kind, now
 	args := []any{"err", err}
 	if hint := mimecast.Hint(err); hint != "" {
 		args = append(args, "what_to_do", hint)
@@ -104,6 +109,31 @@ func (r *report) fails(err error, retry time.Duration) {
 	}
 	say("fetching fails", args...)
 	r.checkGap()
+}
+
+// kindOf tells troubles apart: two of one kind are the same trouble, though
+// their texts differ in a status or a port.
+func kindOf(err error) string {
+	var refusal *mimecast.APIError
+	var answer *mimecast.ResponseError
+	var certificate *tls.CertificateVerificationError
+	var dns *net.DNSError
+	var file *os.PathError
+	switch {
+	case errors.As(err, &refusal) && refusal.Status >= http.StatusInternalServerError:
+		return "5xx"
+	case errors.As(err, &refusal):
+		return fmt.Sprint(refusal.Status, " ", refusal.Code)
+	case errors.As(err, &answer):
+		return "answer"
+	case errors.As(err, &certificate):
+		return "certificate"
+	case errors.As(err, &dns):
+		return "dns"
+	case errors.As(err, &file):
+		return "file"
+	}
+	return "network"
 }
 
 // works notes a request that succeeded.
@@ -129,15 +159,10 @@ func (r *report) checkGap() {
 func (r *report) delivered(p *piece) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.records += uint64(p.records)   //nolint:gosec // a number of records
-	r.unparsed += uint64(p.unparsed) //nolint:gosec // as above
+	r.records += uint64(p.records)
+	r.unparsed += uint64(p.unparsed)
+	r.repeated += uint64(p.repeated)
 	r.newest = max(r.newest, p.newest)
-}
-
-func (r *report) addRepeated(n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.repeated += uint64(n) //nolint:gosec // a number of events
 }
 
 // summarize says once in a while what has been done.
@@ -153,7 +178,7 @@ func (r *report) summarize() {
 		args = append(args, "newest", time.Unix(int64(r.newest), 0).UTC().Format(time.RFC3339))
 	}
 	if r.repeated > 0 {
-		args = append(args, "repeats_dropped_total", r.repeated)
+		args = append(args, "repeated_total", r.repeated)
 	}
 	if r.unparsed > 0 {
 		args = append(args, "unparsed_total", r.unparsed)
@@ -201,6 +226,6 @@ func (c *clock) check() {
 			direction = "ahead of"
 		}
 		c.log.Warn("this machine's clock is off; requests are signed with the service's time, but set the clock",
-			"clock", fmt.Sprintf("%s %s the service's", offset.Abs().Round(time.Second), direction))
+			"clock", fmt.Sprintf("%s %s the service's", offset.Abs().Truncate(time.Second), direction))
 	}
 }

@@ -223,6 +223,7 @@ func (p *siem) deliver(ctx context.Context, f *fetched) error {
 	switch {
 	case f.refused:
 		p.log.Error("the service no longer knows the token of the position; starting again from the earliest logs that it has: nothing that it still keeps is lost, but logs of up to seven days come again")
+		p.again = uint32(max(p.pos.At.Unix(), 0))
 		p.pos = siemPosition{At: p.pos.At}
 		return p.save(ctx)
 	case f.body == nil:

@@ -88,6 +88,6 @@ func (s *spooled) same(o *spooled) bool { return s.size == o.size && s.sum == o.
 // Close gives up the batch.
 func (s *spooled) Close() {
 	if s.file != nil {
-		s.file.Close() //nolint:errcheck,gosec // nothing of it is needed any more
+		s.file.Close()
 	}
 }

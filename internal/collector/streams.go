@@ -55,6 +55,9 @@ type stream struct {
 	// collected is the time, in seconds, that records without one of their own
 	// get for now.
 	collected uint32
+	// again is the time, in seconds, up to which logs come again because the
+	// stream had to start from the earliest ones; 0 when it had not.
+	again uint32
 }
 
 func (s *stream) change(position any) *checkpoint.Change {

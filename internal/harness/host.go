@@ -68,14 +68,14 @@ func (h Host) Start(ctx context.Context, more ...string) (*Process, error) {
 		}
 		name, args = h.FluentBit, []string{"-c", h.ConfigFile()}
 	}
-	cmd := exec.CommandContext(ctx, name, append(args, more...)...) //nolint:gosec // it is what this is for
+	cmd := exec.CommandContext(ctx, name, append(args, more...)...)
 	cmd.Env = append(os.Environ(), h.Env...)
 	cmd.Dir = h.Dir
 	log, err := os.OpenFile(h.LogFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close() //nolint:errcheck // the child has it
+	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the host: %w", err)

@@ -107,7 +107,7 @@ func openZip(r io.ReaderAt, size int64) (*zip.Reader, error) {
 		if !bomb(f) {
 			unpacked += f.UncompressedSize64
 		}
-		if tooLarge(unpacked, uint64(size)) { //nolint:gosec // a size
+		if tooLarge(unpacked, uint64(size)) {
 			return nil, limit("an archive that unpacks to more than %d times its size", maxRatio)
 		}
 	}

@@ -69,7 +69,8 @@ type window struct {
 // windowSize is how much is read at a time.
 const windowSize = 128 << 10
 
-func (w *window) reset(r io.Reader) {
+// view begins with the start of a file.
+func (w *window) view(r io.Reader) {
 	if w.buf == nil {
 		w.buf = make([]byte, 0, 2*windowSize)
 	}

@@ -28,7 +28,7 @@ const (
 
 // Reset makes the decoder ready for another log file.
 func (d *JSONDecoder) Reset(r io.Reader, o Origin) {
-	d.window.reset(r)
+	d.view(r)
 	d.encoder.reset(o)
 	d.source, d.state, d.inside = nil, betweenValues, false
 }

@@ -179,9 +179,9 @@ func (e *jsonEncoder) container(dst, b []byte, i, depth int) ([]byte, int, error
 	}
 	var header []byte
 	if isMap {
-		header = msgp.AppendMapHeader(make([]byte, 0, 8), uint32(n)) //nolint:gosec // a record has a bounded length
+		header = msgp.AppendMapHeader(make([]byte, 0, 8), uint32(n))
 	} else {
-		header = msgp.AppendArrayHeader(make([]byte, 0, 8), uint32(n)) //nolint:gosec // as above
+		header = msgp.AppendArrayHeader(make([]byte, 0, 8), uint32(n))
 	}
 	if grow := len(header) - 1; grow > 0 {
 		dst = append(dst, header[:grow]...)
@@ -279,7 +279,7 @@ func appendTextHeader(dst []byte, n int) []byte {
 	case n < 1<<16:
 		return binary.BigEndian.AppendUint16(append(dst, 0xda), uint16(n))
 	}
-	return binary.BigEndian.AppendUint32(append(dst, 0xdb), uint32(n)) //nolint:gosec // a record has a bounded length
+	return binary.BigEndian.AppendUint32(append(dst, 0xdb), uint32(n))
 }
 
 // fixTextHeader replaces the header at start by one of the length that the

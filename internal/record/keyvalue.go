@@ -31,7 +31,7 @@ type field struct{ key, value []byte }
 
 // Reset makes the decoder ready for another log file.
 func (d *KeyValueDecoder) Reset(r io.Reader, o Origin) {
-	d.window.reset(r)
+	d.view(r)
 	d.json.reset(o)
 	d.source, d.lineEnd, d.any = nil, 0, false
 }

@@ -29,7 +29,7 @@ func TimeOf(t time.Time) (Time, bool) {
 	if s < 0 || s > math.MaxInt32 {
 		return Time{}, false
 	}
-	return Time{uint32(s), uint32(t.Nanosecond())}, true //nolint:gosec // checked above
+	return Time{uint32(s), uint32(t.Nanosecond())}, true
 }
 
 // Origin is what all records of a log file have in common.
@@ -66,7 +66,7 @@ func setTime(rec []byte, t Time) {
 
 // setFields sets the number of fields of the record that starts at rec[0].
 func setFields(rec []byte, n int) {
-	binary.BigEndian.PutUint16(rec[countAt:], uint16(n)) //nolint:gosec // the caller keeps it under maxFields
+	binary.BigEndian.PutUint16(rec[countAt:], uint16(n))
 }
 
 // appendNumber appends a number in JSON's spelling, exactly: an integer as an

@@ -93,9 +93,8 @@ func readers(content string) map[string]io.Reader {
 }
 
 type stuttering struct {
-	r    io.Reader
-	odd  bool
-	seen int
+	r   io.Reader
+	odd bool
 }
 
 func (s *stuttering) Read(p []byte) (int, error) {

@@ -58,7 +58,7 @@ func (s *salvager) next() (*File, error) {
 	}
 	s.files++
 	section := io.NewSectionReader(s.r, data, s.size-data)
-	f := &salvaged{in: bufio.NewReaderSize(section, 32<<10), section: section, start: data, packed: uint64(s.size - data)} //nolint:gosec // a size
+	f := &salvaged{in: bufio.NewReaderSize(section, 32<<10), section: section, start: data, packed: uint64(s.size - data)}
 	f.body = flate.NewReader(f.in)
 	s.file = f
 	return &File{Name: CleanName(name), Reader: f, Packed: func() io.Reader {
@@ -91,7 +91,7 @@ func (s *salvager) header() (name string, data int64, err error) {
 
 func (f *salvaged) Read(p []byte) (int, error) {
 	n, err := f.body.Read(p)
-	f.unpacked += uint64(n) //nolint:gosec // a length
+	f.unpacked += uint64(n)
 	if tooLarge(f.unpacked, f.packed) {
 		return 0, limit("a file that unpacks to more than %d times its size", maxRatio)
 	}

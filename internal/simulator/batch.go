@@ -135,7 +135,7 @@ type logFile struct {
 // files returns the batch's log files in the order they are served.
 func (b *batch) files(types []string) []logFile {
 	var files []logFile
-	if extra, ok := extraFile(b.fault, b); ok {
+	if extra, ok := extraFile(b.fault, b, 0); ok {
 		files = append(files, extra)
 	}
 	for i := range b.given {

@@ -2,7 +2,7 @@ package simulator
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // API 1.0 signs with HMAC-SHA1
+	"crypto/sha1"
 	"encoding/base64"
 	"errors"
 	"fmt"

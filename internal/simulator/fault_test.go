@@ -18,10 +18,9 @@ import (
 )
 
 // faulty returns a client of a server with two batches and some events.
-func faulty(t testing.TB, config Config) client {
+func faulty(t testing.TB) client {
 	t.Helper()
-	config.BombSize = 8 << 20
-	c := newClient(t, config)
+	c := newClient(t, Config{BombSize: 8 << 20})
 	c.server.AddBatch(200)
 	c.server.AddBatch(200)
 	c.server.AddEvents(40, c.clock.Now().Add(-time.Hour), 3)
@@ -49,7 +48,7 @@ func TestFaultsOfAnyAnswer(t *testing.T) {
 		for path, body := range map[string]string{
 			PathSIEM: siemBody("", "json", true), PathImpersonation: `{}`,
 		} {
-			c := faulty(t, Config{})
+			c := faulty(t)
 			c.server.Next(test.fault)
 			w := c.post(path, body)
 			if w.Code != test.status {
@@ -76,7 +75,7 @@ func TestFaultsOfAnyAnswer(t *testing.T) {
 }
 
 func TestServerErrorsTakeTurns(t *testing.T) {
-	c := faulty(t, Config{})
+	c := faulty(t)
 	c.server.Next(FaultServerError, FaultServerError, FaultServerError, FaultServerError)
 	var got []int
 	for range 5 {
@@ -89,7 +88,7 @@ func TestServerErrorsTakeTurns(t *testing.T) {
 
 // TestBrokenConnections needs a real connection to break.
 func TestBrokenConnections(t *testing.T) {
-	c := faulty(t, Config{})
+	c := faulty(t)
 	listening := httptest.NewServer(c.server)
 	defer listening.Close()
 	c.base = listening.URL
@@ -152,7 +151,7 @@ func TestBrokenConnections(t *testing.T) {
 func TestFaultsOfArchives(t *testing.T) {
 	for fault, check := range map[Fault]func(t *testing.T, body []byte, files map[string][]byte, unreadable int){
 		FaultNotAZip: func(t *testing.T, body []byte, files map[string][]byte, unreadable int) {
-			if unreadable != 1 || bytes.Contains(body, []byte("PK")) {
+			if unreadable != 1 || bytes.HasPrefix(body, []byte("PK")) {
 				t.Error("it is a zip")
 			}
 		},
@@ -195,7 +194,7 @@ func TestFaultsOfArchives(t *testing.T) {
 		},
 	} {
 		t.Run(string(fault), func(t *testing.T) {
-			c := faulty(t, Config{})
+			c := faulty(t)
 			right := c.siem("", "json", true)
 			c.server.Next(fault)
 			w := c.siem("", "json", true)
@@ -232,7 +231,7 @@ func lengths(files map[string][]byte) (lengths []int) {
 }
 
 func TestFaultsOfTokens(t *testing.T) {
-	c := faulty(t, Config{})
+	c := faulty(t)
 	token := c.token()
 	c.server.Next(FaultInvalidToken, FaultNoToken)
 	if w := c.siem("", "json", true); w.Header().Get(headerSIEMToken) != "" || w.Body.Len() == 0 {
@@ -247,7 +246,7 @@ func TestFaultsOfTokens(t *testing.T) {
 }
 
 func TestFaultsOfPages(t *testing.T) {
-	c := faulty(t, Config{})
+	c := faulty(t)
 	want := c.turn(oldest, 15)
 	c.server.Next(FaultPageTokenStale, FaultPageEmptyWithNext, FaultPageEmptyWithNext)
 	p := c.page(oldest, 15, "")
@@ -420,7 +419,9 @@ func fetch(c client, over *http.Client, body string) *httptest.ResponseRecorder 
 		return nil
 	}
 	defer answer.Body.Close()
-	w := &httptest.ResponseRecorder{Code: answer.StatusCode, HeaderMap: answer.Header, Body: new(bytes.Buffer)}
+	w := httptest.NewRecorder()
+	maps.Copy(w.Header(), answer.Header)
+	w.WriteHeader(answer.StatusCode)
 	if _, err := io.Copy(w.Body, answer.Body); err != nil {
 		return nil
 	}

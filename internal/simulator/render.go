@@ -18,12 +18,14 @@ const (
 )
 
 // rendering names the body of one answer: equal renderings have equal bytes.
+// salt tells passing faults apart, which never spoil two answers alike.
 type rendering struct {
 	batch, file int // from this file on, or this file alone
 	format      string
 	compress    bool
 	container   Fault // what is wrong with the archive or its names
 	extra       Fault // what the file too many is, that passes
+	salt        uint32
 }
 
 // renderer makes bodies, and keeps the last few for clients that ask again. Safe
@@ -50,7 +52,7 @@ func (c *renderer) body(r rendering, b *batch) ([]byte, error) {
 		return body, nil
 	}
 	files := b.files(c.types)[r.file:]
-	if extra, ok := extraFile(r.extra, b); ok {
+	if extra, ok := extraFile(r.extra, b, r.salt); ok {
 		files = append([]logFile{extra}, files...)
 	}
 	var body []byte
@@ -91,12 +93,12 @@ func (c *renderer) keep(r rendering, body []byte) {
 func (c *renderer) archive(r rendering, b *batch, files []logFile) ([]byte, error) {
 	switch r.container {
 	case FaultNotAZip:
-		noise := newDice(c.generator.seed, streamNoise, uint64(b.number))
+		noise := newDice(c.generator.seed, streamNoise, uint64(b.number), uint64(r.salt))
 		return noise.bytes(64 + 24*b.records), nil
 	case FaultZipEmpty:
 		files = nil
 	}
-	p := packer{generator: c.generator, batch: b, format: r.format}
+	p := packer{generator: c.generator, batch: b, format: r.format, salt: r.salt}
 	p.zip = zip.NewWriter(&p.out)
 	p.zip.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return p.deflate(w) })
 	if r.container == FaultZipBomb {
@@ -114,18 +116,18 @@ func (c *renderer) archive(r rendering, b *batch, files []logFile) ([]byte, erro
 	}
 	body, err := p.close()
 	if r.container == FaultZipCut {
-		body = body[:len(body)*2/3]
+		body = body[:len(body)*2/3-int(r.salt)%(len(body)/4)]
 	}
 	return body, err
 }
 
 // extraFile returns the file too many that the fault puts in front of the others
 // of b; ok is false when the fault puts none.
-func extraFile(f Fault, b *batch) (extra logFile, ok bool) {
+func extraFile(f Fault, b *batch, salt uint32) (extra logFile, ok bool) {
 	if !f.addsFile() {
 		return logFile{}, false
 	}
-	raw := &File{Name: "receipt_" + b.stamp() + "0.log"}
+	raw := &File{Name: fmt.Sprintf("receipt_%s%d.log", b.stamp(), salt)}
 	if f == FaultFilePoisoned {
 		cut := []byte(`{ "type" : "MTA", "data" : `)
 		raw.JSON, raw.KeyValue = cut, cut
@@ -145,6 +147,7 @@ type packer struct {
 	generator generator
 	batch     *batch
 	format    string
+	salt      uint32
 
 	out     bytes.Buffer
 	zip     *zip.Writer
@@ -192,7 +195,7 @@ func (p *packer) damaged(f logFile) {
 		Name:               f.name,
 		Method:             zip.Deflate,
 		Modified:           p.batch.at,
-		CRC32:              ^crc32.ChecksumIEEE(p.content),
+		CRC32:              ^crc32.ChecksumIEEE(p.content) ^ p.salt,
 		CompressedSize64:   uint64(packed.Len()),
 		UncompressedSize64: uint64(len(p.content)),
 	})
@@ -207,7 +210,7 @@ func (p *packer) damaged(f logFile) {
 // bomb writes a log file of no records that inflates to size bytes and a few.
 func (p *packer) bomb(size int64) {
 	w, err := p.zip.CreateHeader(&zip.FileHeader{
-		Name: "receipt_" + p.batch.stamp() + "9.log", Method: zip.Deflate, Modified: p.batch.at,
+		Name: fmt.Sprintf("receipt_%s9%d.log", p.batch.stamp(), p.salt), Method: zip.Deflate, Modified: p.batch.at,
 	})
 	if err != nil {
 		p.failed = errors.Join(p.failed, err)

@@ -143,10 +143,10 @@ func (t turn) rendering() rendering {
 		r.container = t.lasting
 	}
 	if t.passing.inArchive() {
-		r.container = t.passing
+		r.container, r.salt = t.passing, t.salt
 	}
 	if t.passing.addsFile() {
-		r.extra = t.passing
+		r.extra, r.salt = t.passing, t.salt
 	}
 	return r
 }
@@ -157,7 +157,7 @@ func (t turn) name(types []string) string {
 		return t.id
 	}
 	name := t.batch.files(types)[t.at.file].name
-	if extra, ok := extraFile(t.passing, t.batch); ok {
+	if extra, ok := extraFile(t.passing, t.batch, t.salt); ok {
 		name = extra.name
 	}
 	if t.rendering().container == FaultZipHostileNames {

@@ -1,0 +1,245 @@
+package checkpoint
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+)
+
+type position struct{ Token string }
+
+func keyOf(stream string) Key {
+	return Key{Host: "eu-api.mimecast.com", AppID: "app", Stream: stream}
+}
+
+func id(unix int64, name byte) ID { return ID{Unix: unix, Hash: [16]byte{name}} }
+
+func mustOpen(t *testing.T, path string) *Store {
+	t.Helper()
+	s, err := open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.close() })
+	return s
+}
+
+// state returns what is stored of a stream.
+func state(t *testing.T, s *Store, k Key) (p position, found bool, ids []ID) {
+	t.Helper()
+	found, err := s.Load(k, &p)
+	if err == nil {
+		err = s.IDs(k, func(i ID) { ids = append(ids, i) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, found, ids
+}
+
+func TestPositionsLast(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	s := mustOpen(t, path)
+	siem, ttp := keyOf("siem"), keyOf("impersonation")
+	if _, found, ids := state(t, s, siem); found || ids != nil {
+		t.Error("a new file has a position")
+	}
+	err := s.Commit([]Change{
+		{Key: siem, Position: position{"one"}},
+		{Key: ttp, Position: position{"p"}, AddIDs: []ID{id(30, 'c'), id(10, 'a'), id(20, 'b'), id(-5, 'z')}},
+		{Key: siem, Position: position{"two"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit([]Change{{Key: ttp, AddIDs: []ID{id(40, 'd')}, ForgetBefore: 20}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, path)
+	if p, found, ids := state(t, s, siem); !found || p.Token != "two" || ids != nil {
+		t.Errorf("siem: %v, %v, %v", p, found, ids)
+	}
+	p, found, ids := state(t, s, ttp)
+	if diff := cmp.Diff([]ID{id(20, 'b'), id(30, 'c'), id(40, 'd')}, ids); !found || p.Token != "p" || diff != "" {
+		t.Errorf("impersonation: %v, %v, ids -want +got:\n%s", p, found, diff)
+	}
+	if _, found, _ := state(t, s, Key{Host: "other", AppID: "app", Stream: "siem"}); found {
+		t.Error("another host has the position")
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", st.Mode(), err)
+	}
+}
+
+func TestACommitIsAllOrNothing(t *testing.T) {
+	s := mustOpen(t, filepath.Join(t.TempDir(), "x.db"))
+	err := s.Commit([]Change{{Key: keyOf("siem"), Position: position{"one"}}, {Key: keyOf("x"), Position: func() {}}})
+	if err == nil {
+		t.Fatal("a position that is no JSON is taken")
+	}
+	if _, found, _ := state(t, s, keyOf("siem")); found {
+		t.Error("half of a commit is there")
+	}
+}
+
+func TestFilesThatAreNone(t *testing.T) {
+	dir := t.TempDir()
+	check := func(name string, fill func(path string) error, want string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := fill(path); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := os.ReadFile(path)
+		s, err := open(path)
+		if err == nil {
+			_ = s.close()
+			t.Errorf("%s is opened", name)
+			return
+		}
+		after, _ := os.ReadFile(path)
+		if !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) || string(before) != string(after) {
+			t.Errorf("%s: got %v, want %q; changed: %v", name, err, want, string(before) != string(after))
+		}
+	}
+	text := func(content string) func(string) error {
+		return func(path string) error { return os.WriteFile(path, []byte(content), 0o600) }
+	}
+	bolt := func(fill func(*bbolt.Tx) error) func(string) error {
+		return func(path string) error {
+			db, err := bbolt.Open(path, 0o600, nil)
+			if err == nil {
+				err = db.Update(fill)
+			}
+			if err == nil {
+				err = db.Close()
+			}
+			return err
+		}
+	}
+	check("text", text(strings.Repeat("not a database\n", 1000)), "move it away")
+	check("short", text("x"), "move it away")
+	check("foreign", bolt(func(tx *bbolt.Tx) error {
+		_, err := tx.CreateBucket([]byte("other"))
+		return err
+	}), "another program")
+	check("newer", bolt(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucket(bucketMeta)
+		if err != nil {
+			return err
+		}
+		return b.Put(keyVersion, []byte("2"))
+	}), `version "2"`)
+	check("folder", func(path string) error { return os.Mkdir(path, 0o700) }, "can't be opened")
+	if _, err := open(filepath.Join(dir, "no", "such", "folder", "x.db")); err == nil || !strings.Contains(err.Error(), "can't be opened") {
+		t.Errorf("no folder: %v", err)
+	}
+}
+
+// TestTruncatedFile cuts a file at every page: it is refused, or read whole,
+// and never ends the process.
+func TestTruncatedFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.db")
+	s := mustOpen(t, path)
+	var ids []ID
+	for i := range 3000 {
+		ids = append(ids, ID{Unix: int64(i), Hash: [16]byte{byte(i), byte(i >> 8)}})
+	}
+	if err := s.Commit([]Change{{Key: keyOf("siem"), Position: position{"t"}, AddIDs: ids}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; at < len(whole); at += 2048 {
+		cut := filepath.Join(dir, "cut.db")
+		if err := os.WriteFile(cut, whole[:at], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := open(cut)
+		if err != nil {
+			continue
+		}
+		var p position
+		n := 0
+		found, loadErr := s.Load(keyOf("siem"), &p)
+		idsErr := s.IDs(keyOf("siem"), func(ID) { n++ })
+		if at > 0 && loadErr == nil && idsErr == nil && (!found || n != len(ids)) {
+			t.Errorf("cut at %d of %d: found %v, %d ids, no error", at, len(whole), found, n)
+		}
+		_ = s.close()
+	}
+}
+
+func TestOneProcessAtATime(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	mustOpen(t, path)
+	// Another open file is what another process has.
+	if _, err := open(path); err == nil || !strings.Contains(err.Error(), "in use by another process") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestClaims(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	var files Files
+	claim := func(keys ...Key) *Claim {
+		t.Helper()
+		c, err := files.Claim(path, keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	a, b := claim(keyOf("siem")), claim(keyOf("impersonation"))
+	if _, err := files.Claim(path, []Key{keyOf("x"), keyOf("siem")}); err == nil || !strings.Contains(err.Error(), "another block collects the siem logs") {
+		t.Errorf("a stream is claimed twice: %v", err)
+	}
+	if c, err := files.Claim(path+"2", []Key{keyOf("siem")}); err != nil {
+		t.Errorf("in another file: %v", err)
+	} else if err := c.Release(); err != nil {
+		t.Error(err)
+	}
+	one, err := a.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := b.Open()
+	if err != nil || one != two {
+		t.Errorf("the file is not shared: %v", err)
+	}
+	if _, err := a.Open(); err != nil {
+		t.Errorf("opened again: %v", err)
+	}
+	if err := a.Release(); err != nil {
+		t.Error(err)
+	}
+	if err := two.Commit([]Change{{Key: keyOf("impersonation"), Position: position{"p"}}}); err != nil {
+		t.Errorf("after the other's release: %v", err)
+	}
+	if err := b.Release(); err != nil {
+		t.Error(err)
+	}
+	if len(files.open) != 0 {
+		t.Errorf("left behind: %v", files.open)
+	}
+	again := claim(keyOf("siem"))
+	if _, err := again.Open(); err != nil {
+		t.Errorf("the lock is still held: %v", err)
+	}
+	if err := again.Release(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,287 @@
+package collector
+
+import (
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+	"time"
+
+	"fluent-bit-mimecast/internal/simulator"
+)
+
+// passing are the faults that a stream gets over with nothing lost and nothing
+// twice.
+func passing() []simulator.Fault {
+	var list []simulator.Fault
+	for _, f := range simulator.Faults() {
+		if f != simulator.FaultInvalidToken {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+func TestEachFault(t *testing.T) {
+	for _, fault := range passing() {
+		for _, compress := range []string{"on", "off"} {
+			t.Run(string(fault)+" "+compress, func(t *testing.T) {
+				withRig(t, simulator.Config{BombSize: 32 << 20}, []string{"siem_compress", compress, "impersonation_page_size", "40"}, func(r *rig) {
+					for range 3 {
+						r.sim.AddBatch(100)
+					}
+					r.sim.AddEvents(100, time.Now().Add(-time.Hour), 3)
+					r.sim.Next(fault)
+					r.start()
+					r.run(20 * time.Minute)
+					r.sim.NextAt(simulator.PathSIEM, fault, fault)
+					r.sim.NextAt(simulator.PathImpersonation, fault, fault)
+					r.sim.AddBatch(100)
+					r.sim.AddEvents(50, time.Now().Add(-time.Minute), 3)
+					r.run(40 * time.Minute)
+					r.clean()
+					calm(r, 60) // a batch of ten plain files takes ten
+				})
+			})
+		}
+	}
+}
+
+func TestFaultsAtHalfOfAllRequests(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			withRig(t, simulator.Config{Seed: seed, BombSize: 32 << 20}, []string{"impersonation_page_size", "40"}, func(r *rig) {
+				if err := r.sim.SetFaults(simulator.Plan{Rate: 0.5, Faults: passing(), Seed: seed}); err != nil {
+					r.t.Fatal(err)
+				}
+				for range 10 {
+					r.sim.AddBatch(100)
+				}
+				r.sim.AddEvents(300, time.Now().Add(-time.Hour), 3)
+				r.start()
+				r.run(90 * time.Minute)
+				r.clean()
+				calm(r, 45)
+			})
+		})
+	}
+}
+
+// calm fails the test if more requests were made in any minute.
+func calm(r *rig, requests int) {
+	r.t.Helper()
+	if peak := r.sim.Requests().PeakPerMinute; peak > requests {
+		r.t.Errorf("%d requests in a minute", peak)
+	}
+}
+
+func TestARefusedToken(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		for range 5 {
+			r.sim.AddBatch(100)
+		}
+		r.sim.NextAt(simulator.PathSIEM, simulator.FaultInvalidToken)
+		r.start()
+		r.run(5 * time.Minute)
+		// Once may be a fault of the service.
+		r.clean()
+		r.notLogged("no longer knows the token")
+
+		r.sim.Expire(3)
+		r.sim.AddBatch(100)
+		r.sim.NextAt(simulator.PathSIEM, simulator.FaultInvalidToken, simulator.FaultInvalidToken)
+		r.run(5 * time.Minute)
+		r.logged("no longer knows the token of the position")
+		r.run(10 * time.Minute)
+		r.logged("repeated_total=")
+		if a := r.account(r.sim.Expected()); a.lost+a.foreign+a.unparsed > 0 || a.twice == 0 || a.twice > 300 {
+			r.t.Errorf("%+v", a)
+		}
+		calm(r, 20)
+
+		// A restart goes on from the new position.
+		before := len(r.host.stored)
+		r.stop()
+		r.start()
+		r.run(5 * time.Minute)
+		if n := len(r.host.stored) - before; n > 0 {
+			r.t.Errorf("%d records more after a restart", n)
+		}
+	})
+}
+
+func TestATokenThatIsAlwaysRefused(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		for range 3 {
+			r.sim.AddBatch(100)
+		}
+		if err := r.sim.SetFaults(simulator.Plan{Rate: 1, Faults: []simulator.Fault{simulator.FaultInvalidToken}}); err != nil {
+			r.t.Fatal(err)
+		}
+		r.start()
+		r.run(2 * time.Hour)
+		a := r.account(r.sim.Expected())
+		if a.twice > 100*14 || r.sim.Requests().Total > 60 {
+			r.t.Errorf("in two hours: %+v, %d requests", a, r.sim.Requests().Total)
+		}
+	})
+}
+
+// TestUnreadableBatches is one bad batch of each kind, served like that always:
+// the stream moves on, what is readable comes once, and the rest goes out raw.
+func TestUnreadableBatches(t *testing.T) {
+	for fault, raw := range map[simulator.Fault]bool{
+		simulator.FaultNotAZip: true, simulator.FaultZipCut: true, simulator.FaultZipBadChecksum: true, simulator.FaultZipBomb: true,
+		simulator.FaultFilePoisoned: true, simulator.FaultZipEmpty: false, simulator.FaultFileEmpty: false, simulator.FaultZipHostileNames: false,
+	} {
+		t.Run(string(fault), func(t *testing.T) {
+			withRig(t, simulator.Config{BombSize: 32 << 20}, []string{"logs", "siem"}, func(r *rig) {
+				r.sim.AddBatch(100)
+				if _, err := r.sim.AddFaultyBatch(fault, 100); err != nil {
+					r.t.Fatal(err)
+				}
+				r.sim.AddBatch(100)
+				r.start()
+				r.run(5 * time.Minute)
+				a := r.account(both(r.sim.Expected(), r.sim.Salvageable()))
+				must := r.account(r.sim.Expected())
+				if must.lost > 0 || a.twice+a.foreign > 0 || (a.unparsed > 0) != raw {
+					r.t.Errorf("%+v\n%+v\n%s", must, a, r.log.String())
+				}
+				if raw {
+					r.logged("its bytes go out in records with log_type unparsed")
+				}
+				before := len(r.host.stored)
+				r.stop()
+				r.start()
+				r.run(5 * time.Minute)
+				if len(r.host.stored) != before {
+					r.t.Errorf("%d records more after a restart", len(r.host.stored)-before)
+				}
+			})
+		})
+	}
+}
+
+func both(a, b iter.Seq[string]) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for s := range a {
+			if !yield(s) {
+				return
+			}
+		}
+		b(yield)
+	}
+}
+
+// TestUnreadableBytesAreAllThere puts the raw records of a file together again.
+func TestUnreadableBytesAreAllThere(t *testing.T) {
+	head := `{"type":"MTA","data":[{"first":1},{"second":2},`
+	damaged := `{"third":` + strings.Repeat("é", 200000)
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		if _, err := r.sim.AddBatchFiles([]simulator.File{{Name: "receipt_1.log", JSON: []byte(head + damaged)}}); err != nil {
+			r.t.Fatal(err)
+		}
+		r.start()
+		r.run(time.Minute)
+		var raw strings.Builder
+		for i, s := range r.host.stored {
+			var record struct {
+				File   string
+				Offset int
+				Raw    *string
+			}
+			if err := json.Unmarshal([]byte(s.record), &record); err != nil {
+				r.t.Fatal(err)
+			}
+			switch {
+			case (record.Raw != nil) != (i >= 2):
+				r.t.Errorf("record %d: %.100s", i, s.record)
+			case record.Raw != nil:
+				if record.File != "receipt_1.log" || record.Offset != len(head)+raw.Len() {
+					r.t.Errorf("record %d: %.100s, after %d bytes", i, s.record, raw.Len())
+				}
+				raw.WriteString(*record.Raw)
+			}
+		}
+		if len(r.host.stored) < 5 || raw.String() != damaged {
+			r.t.Errorf("%d records, %d raw bytes of %d", len(r.host.stored), raw.Len(), len(damaged))
+		}
+	})
+}
+
+func TestExpiredKeys(t *testing.T) {
+	withRig(t, simulator.Config{}, nil, func(r *rig) {
+		r.sim.AddBatch(100)
+		r.sim.AddEvents(100, time.Now().Add(-time.Hour), 3)
+		r.start()
+		r.run(time.Minute)
+		r.sim.ExpireCredentials()
+		r.sim.AddBatch(100)
+		r.run(time.Hour)
+		r.logged("level=ERROR msg=\"fetching fails\"", "set Authentication Profile TTL to Never Expires", "err_xdk_binding_expired")
+		calm(r, 20)
+		if n := strings.Count(r.log.String(), "fetching fails"); n > 4 {
+			r.t.Errorf("one trouble of two streams is said %d times in an hour", n)
+		}
+		if err := r.sim.SetCredentials(r.sim.Credentials()); err != nil {
+			r.t.Fatal(err)
+		}
+		r.run(10 * time.Minute)
+		r.logged("fetching works again")
+		r.clean()
+	})
+}
+
+func TestAClockThatIsOff(t *testing.T) {
+	withRig(t, simulator.Config{DateOffset: time.Hour}, nil, func(r *rig) {
+		r.sim.AddBatch(100)
+		r.sim.AddEvents(100, time.Now(), 3)
+		r.start()
+		r.run(3 * time.Minute)
+		r.clean()
+		r.logged("this machine's clock is off", "1h0m0s behind the service's")
+	})
+}
+
+func TestAnOldPosition(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		r.sim.AddBatch(100)
+		r.start()
+		r.run(30 * time.Minute)
+		r.stop()
+		time.Sleep(6 * 24 * time.Hour)
+		if err := r.sim.SetFaults(simulator.Plan{Rate: 1, Faults: []simulator.Fault{simulator.FaultServerError}}); err != nil {
+			r.t.Fatal(err)
+		}
+		r.start()
+		r.step(1)
+		r.logged("level=ERROR msg=\"fetching fails\"", "position_age=6.0d")
+		r.notLogged("logs are lost")
+		r.run(26 * time.Hour)
+		r.logged("logs are lost: the position is older than the seven days")
+		if n := strings.Count(r.log.String(), "logs are lost"); n != 1 {
+			r.t.Errorf("the gap is said %d times", n)
+		}
+		if n := strings.Count(r.log.String(), "fetching fails"); n < 24 || n > 60 {
+			r.t.Errorf("a trouble of a day is said %d times", n)
+		}
+	})
+}
+
+func TestLogsHoldNoSecrets(t *testing.T) {
+	withRig(t, simulator.Config{}, nil, func(r *rig) {
+		if err := r.sim.SetFaults(simulator.Plan{Rate: 0.7, Faults: simulator.Faults()}); err != nil {
+			r.t.Fatal(err)
+		}
+		for range 3 {
+			r.sim.AddBatch(100)
+		}
+		r.sim.AddEvents(100, time.Now().Add(-time.Hour), 3)
+		r.start()
+		r.run(time.Hour)
+		c := r.sim.Credentials()
+		r.notLogged(c.AppKey, c.AccessKey, c.SecretKey, "a bug in this plugin")
+	})
+}

@@ -1,0 +1,255 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fluent-bit-mimecast/mimecast"
+)
+
+var update = flag.Bool("update", false, "write the option table into the README")
+
+// block is the least that a block needs, with more options in pairs.
+func block(more ...string) map[string]string {
+	b := map[string]string{
+		"region": "eu", "app_id": "id", "app_key": "key", "access_key": "access", "secret_key": "c2VjcmV0", "db": "/var/lib/x.db",
+	}
+	for i := 0; i < len(more); i += 2 {
+		b[more[i]] = more[i+1]
+	}
+	return b
+}
+
+func parse(b map[string]string) (Config, error) {
+	return Parse(func(key string) string { return b[key] })
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := parse(block())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.BaseURL.String() != "https://eu-api.mimecast.com" {
+		t.Errorf("base URL %s", c.BaseURL)
+	}
+	creds, err := c.Credentials()
+	if want := (mimecast.Credentials{AppID: "id", AppKey: "key", AccessKey: "access", SecretKey: "c2VjcmV0"}); err != nil || creds != want {
+		t.Errorf("credentials: got %#v, %v", creds, err)
+	}
+	c.BaseURL, c.Credentials = nil, nil
+	want := Config{
+		AppID: "id", DB: "/var/lib/x.db", Logs: []string{"siem", "impersonation"}, SIEMFormat: mimecast.JSON, SIEMCompress: true,
+		PageSize: 500, InitialLookback: 7 * 24 * time.Hour, Overlap: time.Hour, PollInterval: time.Minute,
+		HTTPTimeout: time.Minute, TLSVerify: true,
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestValues(t *testing.T) {
+	check := func(key, value string, get func(Config) any, want any) {
+		t.Helper()
+		c, err := parse(block(key, value))
+		if got := get(c); err != nil || !cmp.Equal(got, want) {
+			t.Errorf("%s %s: got %v, %v, want %v", key, value, got, err, want)
+		}
+	}
+	interval := func(c Config) any { return c.PollInterval }
+	check("poll_interval", "30", interval, 30*time.Second)
+	check("poll_interval", "30s", interval, 30*time.Second)
+	check("poll_interval", "5M", interval, 5*time.Minute)
+	check("poll_interval", "1h", interval, time.Hour)
+	check("poll_interval", "1d", interval, 24*time.Hour)
+	check("initial_lookback", "0", func(c Config) any { return c.InitialLookback }, time.Duration(0))
+	for _, on := range []string{"on", "On", "true", "yes", "1"} {
+		check("tag_by_type", on, func(c Config) any { return c.TagByType }, true)
+	}
+	for _, off := range []string{"off", "False", "no", "0"} {
+		check("tls_verify", off, func(c Config) any { return c.TLSVerify }, false)
+	}
+	check("logs", "impersonation", func(c Config) any { return c.Logs }, []string{"impersonation"})
+	check("logs", " siem , impersonation,siem", func(c Config) any { return c.Logs }, []string{"siem", "impersonation"})
+	check("siem_format", "Key_Value", func(c Config) any { return c.SIEMFormat }, mimecast.KeyValue)
+	check("db", "OFF", func(c Config) any { return c.DB }, "")
+	check("tagged_malicious", "false", func(c Config) any { return *c.Filter.TaggedMalicious }, false)
+	check("actions", "hold,none", func(c Config) any { return c.Filter.Actions }, []string{"hold", "none"})
+	check("proxy_url", "socks5://user:pass@proxy:1080", func(c Config) any { return c.ProxyURL.Host }, "proxy:1080")
+	check("region", "Offshore", func(c Config) any { return c.BaseURL.String() }, "https://je-api.mimecast.com")
+}
+
+func TestBaseURL(t *testing.T) {
+	check := func(url, want string) {
+		t.Helper()
+		c, err := parse(block("region", "", "base_url", url))
+		switch {
+		case err != nil && want != "":
+			t.Errorf("%s: %v", url, err)
+		case err == nil && c.BaseURL.String() != want:
+			t.Errorf("%s: got %s, want %q", url, c.BaseURL, want)
+		}
+	}
+	check("https://EU-api.mimecast.com/", "https://eu-api.mimecast.com")
+	check("https://eu-api.mimecast.com:8443", "https://eu-api.mimecast.com:8443")
+	check("http://127.0.0.1:8080", "http://127.0.0.1:8080")
+	check("http://[::1]:8080", "http://[::1]:8080")
+	check("http://localhost:8080", "http://localhost:8080")
+	check("http://eu-api.mimecast.com", "")
+	check("http://127.0.0.1.example.com", "")
+	check("http://localhost.example.com", "")
+	check("eu-api.mimecast.com", "")
+	check("ftp://eu-api.mimecast.com", "")
+	check("https://user:pass@eu-api.mimecast.com", "")
+	check("https://eu-api.mimecast.com/api", "")
+	check("https://eu-api.mimecast.com?x=1", "")
+	check("https://", "")
+}
+
+func TestAllProblemsInOneLine(t *testing.T) {
+	secret := "hidden-value-7"
+	b := map[string]string{
+		"base_url": "http://user:" + secret + "@example.com", "region": "eu",
+		"app_id": "a b", "app_key": secret, "app_key_file": "/x", "secret_key": secret + "!", "access_key_file": "/does/not/exist",
+		"logs": "siem,mta", "siem_format": "xml", "siem_compress": "maybe", "impersonation_page_size": "0", "tagged_malicious": "perhaps",
+		"search_field": "body", "initial_lookback": "7 days", "overlap": "-1h", "poll_interval": "0s", "tag_by_type": "2",
+		"http_timeout": "soon", "proxy_url": secret + "://x", "tls_ca_file": "/does/not/exist", "tls_verify": "never",
+	}
+	_, err := parse(b)
+	var list *Error
+	if !errors.As(err, &list) {
+		t.Fatalf("got %v", err)
+	}
+	text := err.Error()
+	for _, key := range []string{
+		"base_url: ", "db: missing", "app_id: ", "app_key: ", "access_key_file: ", "secret_key: ", "logs: ", "siem_format: ", "siem_compress: ",
+		"impersonation_page_size: ", "tagged_malicious: ", "search_field: ", "initial_lookback: ", "overlap: ", "poll_interval: ",
+		"tag_by_type: ", "http_timeout: ", "proxy_url: ", "tls_ca_file: ", "tls_verify: ",
+	} {
+		if !strings.Contains(text, key) {
+			t.Errorf("nothing is said of %q", key)
+		}
+	}
+	if strings.Contains(text, "\n") || strings.Contains(text, secret) {
+		t.Errorf("more than a line, or a secret: %s", text)
+	}
+	for _, accepted := range []string{`"xml" is not one of: json, key_value`, `"mta" is not one of: siem, impersonation`, `"0s" is not a time from 1s to 1d, written like 30s, 5m, 1h or 7d`} {
+		if !strings.Contains(text, accepted) {
+			t.Errorf("%q is not in %s", accepted, text)
+		}
+	}
+}
+
+func TestSearchFieldNeedsAQuery(t *testing.T) {
+	if _, err := parse(block("search_field", "subject")); err == nil || !strings.Contains(err.Error(), "query: missing") {
+		t.Errorf("got %v", err)
+	}
+	c, err := parse(block("query", "invoice"))
+	if err != nil || c.Filter.Query != "invoice" || c.Filter.SearchField != "" {
+		t.Errorf("got %+v, %v", c.Filter, err)
+	}
+}
+
+func TestUnknownFilterValuesAreWarnedOf(t *testing.T) {
+	c, err := parse(block("identifiers", "internal_user_name,new_one", "actions", "hold,vanish", "db", "off"))
+	if err != nil || len(c.Warnings) != 3 {
+		t.Fatalf("got %q, %v", c.Warnings, err)
+	}
+	for _, w := range []string{`"new_one"`, `"vanish"`, "db is off"} {
+		if !strings.Contains(strings.Join(c.Warnings, "\n"), w) {
+			t.Errorf("no warning of %s in %q", w, c.Warnings)
+		}
+	}
+}
+
+func TestCredentialFiles(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "key")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("old\n")
+	c, err := parse(block("app_key", "", "app_key_file", path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(want string) {
+		t.Helper()
+		if got, err := c.Credentials(); err != nil || got.AppKey != want {
+			t.Errorf("got %q, %v, want %q", got.AppKey, err, want)
+		}
+	}
+	check("old")
+	write("  new \r\n")
+	check("new")
+	write("")
+	if _, err := c.Credentials(); err == nil || !strings.Contains(err.Error(), "app_key_file: ") {
+		t.Errorf("an empty file: %v", err)
+	}
+	write("two words")
+	if _, err := c.Credentials(); err == nil || strings.Contains(err.Error(), "words") {
+		t.Errorf("a value that is none: %v", err)
+	}
+	if _, err := parse(block("app_key", "", "app_key_file", dir)); err == nil {
+		t.Error("a folder is taken for a file")
+	}
+}
+
+func TestTLSCAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(path, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parse(block("tls_ca_file", path)); err == nil || !strings.Contains(err.Error(), "no certificate in PEM form") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestParseReadsTheTable holds the parser and the table to each other.
+func TestParseReadsTheTable(t *testing.T) {
+	asked := map[string]bool{}
+	_, _ = Parse(func(key string) string { asked[key] = true; return block()[key] })
+	for _, o := range Options() {
+		if !asked[o.Key] {
+			t.Errorf("%s is in the table and is not read", o.Key)
+		}
+		delete(asked, o.Key)
+	}
+	for key := range asked {
+		t.Errorf("%s is read and is not in the table", key)
+	}
+}
+
+// TestREADMEHasTheTable fails when the README's table is stale; go test
+// ./internal/config -update writes it.
+func TestREADMEHasTheTable(t *testing.T) {
+	const path, begin, end = "../../README.md", "<!-- options -->\n", "<!-- /options -->"
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok1 := strings.Cut(string(b), begin)
+	_, after, ok2 := strings.Cut(rest, end)
+	if !ok1 || !ok2 {
+		t.Fatalf("the README has no place for the table, between %q and %q", begin, end)
+	}
+	want := before + begin + Markdown() + end + after
+	if want == string(b) {
+		return
+	}
+	if !*update {
+		t.Fatal("the README's option table is stale: go test ./internal/config -update")
+	}
+	if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,313 @@
+package mimecast
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"fluent-bit-mimecast/internal/simulator"
+)
+
+// simulated returns a client of a simulator, without a network between them.
+func simulated(t *testing.T, cfg simulator.Config) (*Client, *simulator.Server) {
+	t.Helper()
+	sim, err := simulator.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sim.Close)
+	via := transport(func(r *http.Request) (*http.Response, error) {
+		w := httptest.NewRecorder()
+		sim.ServeHTTP(w, r)
+		return w.Result(), nil
+	})
+	base, _ := url.Parse("https://eu-api.mimecast.com")
+	c, err := NewClient(Options{BaseURL: base, Timeout: time.Minute, Transport: via, Credentials: func() (Credentials, error) {
+		k := sim.Credentials()
+		return Credentials{k.AppID, k.AppKey, k.AccessKey, k.SecretKey}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, sim
+}
+
+func TestFollowsTheTokens(t *testing.T) {
+	c, sim := simulated(t, simulator.Config{})
+	sim.AddBatch(100)
+	sim.AddBatch(100)
+	token := ""
+	for i := range 2 {
+		first, batch, err := siem(c, token)
+		if err != nil || batch == nil {
+			t.Fatalf("batch %d: %v, %v", i, batch, err)
+		}
+		again, _, err := siem(c, token)
+		if err != nil || first != again {
+			t.Errorf("batch %d: not the same for the same token: %v", i, err)
+		}
+		token = batch.NextToken
+	}
+	if _, batch, err := siem(c, token); batch != nil || err != nil {
+		t.Errorf("got %v, %v, want nothing new", batch, err)
+	}
+	if _, _, err := siem(c, "no token of theirs"); !IsInvalidToken(err) {
+		t.Errorf("got %v, want an invalid token", err)
+	}
+}
+
+func TestReadsPages(t *testing.T) {
+	c, sim := simulated(t, simulator.Config{})
+	start := time.Now().Add(-time.Hour).Truncate(time.Second)
+	sim.AddEvents(250, start, 3)
+	r := PageRequest{From: start, To: time.Now(), Size: 100}
+	seen := map[string]bool{}
+	for pages := 1; ; pages++ {
+		page, err := c.ImpersonationLogs(ImpersonationFilter{})(context.Background(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.Events {
+			if e.Time.IsZero() || seen[e.ID] {
+				t.Errorf("event %q: time %v, seen %v", e.ID, e.Time, seen[e.ID])
+			}
+			seen[e.ID] = true
+		}
+		if r.Token = page.Next; r.Token == "" {
+			if pages != 3 || len(seen) != 250 {
+				t.Errorf("%d events on %d pages", len(seen), pages)
+			}
+			return
+		}
+	}
+}
+
+func TestKeysAreReadAgainAfterARefusal(t *testing.T) {
+	c, sim := simulated(t, simulator.Config{})
+	if _, _, err := siem(c, ""); err != nil {
+		t.Fatal(err)
+	}
+	keys := sim.Credentials()
+	keys.AccessKey, keys.SecretKey = "another-access-key", "YW5vdGhlci1zZWNyZXQ="
+	if err := sim.SetCredentials(keys); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := siem(c, "")
+	var refusal *APIError
+	if !errors.As(err, &refusal) || !IsCredentials(err) || !refusal.Retryable {
+		t.Fatalf("got %v, want a refusal of the old keys that is worth another try", err)
+	}
+	if _, _, err := siem(c, ""); err != nil {
+		t.Errorf("with the new keys: %v", err)
+	}
+}
+
+func TestAClockThatIsOffCostsOneRefusal(t *testing.T) {
+	for _, offset := range []time.Duration{time.Hour, -25 * time.Hour} {
+		c, sim := simulated(t, simulator.Config{DateOffset: offset})
+		sim.AddBatch(10)
+		_, _, err := siem(c, "")
+		var refusal *APIError
+		if !errors.As(err, &refusal) || !refusal.Retryable {
+			t.Errorf("%v: got %v, want a refusal that is worth another try", offset, err)
+		}
+		if _, batch, err := siem(c, ""); err != nil || batch == nil {
+			t.Errorf("%v: second try: %v, %v", offset, batch, err)
+		}
+		if got, known := c.ClockOffset(); !known || (got-offset).Abs() > 2*time.Second {
+			t.Errorf("%v: offset %v, %v", offset, got, known)
+		}
+	}
+}
+
+func TestWaitsForTheRateLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, sim := simulated(t, simulator.Config{RateLimit: 3, RateWindow: 5 * time.Second})
+		sim.AddBatch(10)
+		began := time.Now()
+		for range 7 {
+			if _, _, err := siem(c, ""); err != nil {
+				t.Fatalf("after %v: %v", time.Since(began), err)
+			}
+		}
+		if took := time.Since(began); took < 10*time.Second || took > 11*time.Second {
+			t.Errorf("7 requests at 3 in 5 s took %v", took)
+		}
+	})
+}
+
+func TestHasARateOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTestClient(t, answering(200, nothingNew))
+		began := time.Now()
+		for range requestBurst + 10*requestsPerSecond {
+			if _, _, err := siem(c, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(began); took < 9*time.Second {
+			t.Errorf("that many requests took %v only", took)
+		}
+	})
+}
+
+// slowBody gives a byte at a time, or hangs, until its request ends.
+type slowBody struct {
+	ctx   context.Context
+	every time.Duration
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	t := time.NewTimer(b.every)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		p[0] = 'x'
+		return 1, nil
+	case <-b.ctx.Done():
+		return 0, b.ctx.Err()
+	}
+}
+
+func (b *slowBody) Close() error { return nil }
+
+func TestTimeouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := newTestClient(t, transport(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}))
+		check := func(c *Client, atLeast, atMost time.Duration, text string) {
+			t.Helper()
+			began := time.Now()
+			_, _, err := siem(c, "")
+			if took := time.Since(began); err == nil || !strings.Contains(err.Error(), text) || took < atLeast || took > atMost {
+				t.Errorf("got %v after %v", err, took)
+			}
+		}
+		check(hang, 10*time.Second, 31*time.Second, "nothing came for 10s")
+		slow := func(every time.Duration) *Client {
+			return newTestClient(t, transport(func(r *http.Request) (*http.Response, error) {
+				resp, _ := answering(200, "", "Content-Type", "application/octet-stream", "Mc-Siem-Token", "n")(r)
+				resp.Body = &slowBody{r.Context(), every}
+				return resp, nil
+			}))
+		}
+		check(slow(time.Hour), 10*time.Second, 11*time.Second, "nothing came for 10s")
+		check(slow(9*time.Second), 300*time.Second, 310*time.Second, "longer than 5m0s")
+
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if _, err := hang.SIEMLogs(ctx, SIEMRequest{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a context that ends: %v", err)
+		}
+	})
+}
+
+func TestABodyCutShortIsAnError(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		w.Header().Set("Mc-Siem-Token", "n")
+		_, _ = w.Write([]byte("PK\x03\x04"))
+	}))
+	defer server.Close()
+	c := newTestClient(t, http.DefaultTransport)
+	c.base, _ = url.Parse(server.URL)
+	if content, _, err := siem(c, ""); err == nil {
+		t.Errorf("got %q", content)
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	hits := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hits++
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	}))
+	defer server.Close()
+	c := newTestClient(t, http.DefaultTransport)
+	c.base, _ = url.Parse(server.URL)
+	if _, _, err := siem(c, ""); err == nil || !strings.Contains(err.Error(), "redirects are not followed") || hits != 1 {
+		t.Errorf("got %v after %d requests", err, hits)
+	}
+}
+
+func TestTLSIsVerified(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, nothingNew)
+	}))
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	base, _ := url.Parse(server.URL)
+	try := func(ca []byte, insecure bool) error {
+		c, err := NewClient(Options{
+			BaseURL: base, Timeout: 5 * time.Second, CAPEM: ca, Insecure: insecure,
+			Credentials: func() (Credentials, error) { return testCredentials(), nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _, err = siem(c, "")
+		return err
+	}
+	var unknown *tls.CertificateVerificationError
+	if err := try(nil, false); !errors.As(err, &unknown) {
+		t.Errorf("an unknown authority: %v", err)
+	}
+	if err := try(nil, true); err != nil {
+		t.Errorf("verification off: %v", err)
+	}
+	var ca bytes.Buffer
+	_ = pem.Encode(&ca, &pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := try(ca.Bytes(), false); err != nil {
+		t.Errorf("its own authority: %v", err)
+	}
+	if _, err := NewClient(Options{CAPEM: []byte("no certificate")}); err == nil {
+		t.Error("authorities without a certificate are taken")
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	check := func(err error, low, high time.Duration) {
+		t.Helper()
+		for failures := range 70 {
+			b := Backoff{failures: failures}
+			if wait := b.Next(err); wait < low || wait > high {
+				t.Errorf("%v, failure %d: wait %v, want %v to %v", err, failures, wait, low, high)
+			}
+		}
+	}
+	check(errors.New("connection refused"), firstWait/2, longestWait)
+	check(&APIError{Status: 500, Retryable: true}, firstWait/2, longestWait)
+	check(&APIError{Status: 401}, firstSlowWait/2, longestSlowWait)
+	check(&APIError{Status: 429, Retryable: true, Wait: 4 * time.Second}, 4*time.Second, 5*time.Second)
+	check(&APIError{Status: 429, Retryable: true, Wait: 24 * time.Hour}, longestToldWait, longestToldWait+longestToldWait/10)
+	check(&APIError{Status: 429}, firstWait/2, longestWait)
+	check(&APIError{Status: 503, Retryable: true, Wait: 2 * time.Minute}, 2*time.Minute, 3*time.Minute)
+
+	var b Backoff
+	var total time.Duration
+	for range 6 {
+		total += b.Next(errors.New("x"))
+	}
+	if total < 31*time.Second || total > 63*time.Second {
+		t.Errorf("six failures in a row: %v", total)
+	}
+	b.Reset()
+	if wait := b.Next(errors.New("x")); wait > firstWait {
+		t.Errorf("after a success: %v", wait)
+	}
+}

@@ -1,0 +1,502 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"fluent-bit-mimecast/internal/harness"
+	"fluent-bit-mimecast/internal/simulator"
+)
+
+// The tests here run the built plugin in hosts: in the small host always, in a
+// real Fluent Bit where there is one.
+
+// build makes the plugin and the small host, once.
+var build = sync.OnceValues(func() (dir string, err error) {
+	dir, err = os.MkdirTemp("", "mimecast-e2e-")
+	if err != nil {
+		return "", err
+	}
+	for _, command := range [][]string{
+		{"go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "mimecast.so"), "."},
+		{"gcc", "-std=gnu11", "-O2", "-o", filepath.Join(dir, "minihost"), "../cmd/minihost/minihost.c", "-ldl", "-lpthread"},
+	} {
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%s: %w\n%s", strings.Join(command, " "), err, out)
+		}
+	}
+	return dir, nil
+})
+
+func TestMain(m *testing.M) {
+	if harness.FindFluentBit() == "" {
+		fmt.Fprintln(os.Stderr, "\n*** NO FLUENT BIT on PATH nor in FLUENT_BIT: the tests in a real host are SKIPPED, only the small host is used ***")
+	}
+	status := m.Run()
+	if dir, err := build(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(status)
+}
+
+// bench is a service and a host for one test.
+type bench struct {
+	t       *testing.T
+	service *harness.Service
+	host    harness.Host
+	process *harness.Process
+}
+
+// inFluentBit runs a test in a real Fluent Bit, and says that it is skipped
+// where there is none.
+func inFluentBit(t *testing.T, cfg simulator.Config, fn func(b *bench)) {
+	t.Helper()
+	t.Run("fluent-bit", func(t *testing.T) {
+		path := harness.FindFluentBit()
+		if path == "" {
+			t.Skip("NO FLUENT BIT on PATH nor in FLUENT_BIT: not tested in a real host")
+		}
+		fn(newBench(t, path, cfg))
+	})
+}
+
+// inBoth runs a test in the small host too.
+func inBoth(t *testing.T, cfg simulator.Config, fn func(b *bench)) {
+	t.Helper()
+	t.Run("minihost", func(t *testing.T) { fn(newBench(t, "", cfg)) })
+	inFluentBit(t, cfg, fn)
+}
+
+func newBench(t *testing.T, fluentBit string, cfg simulator.Config) *bench {
+	t.Helper()
+	t.Parallel()
+	dir, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := harness.StartService(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, service: service, host: harness.Host{
+		FluentBit: fluentBit, MiniHost: filepath.Join(dir, "minihost"), Plugin: filepath.Join(dir, "mimecast.so"),
+		Dir: t.TempDir(), Env: service.Env(),
+	}}
+	b.input()
+	t.Cleanup(func() {
+		if b.process != nil {
+			b.process.Kill()
+		}
+		service.Close()
+		if t.Failed() {
+			log := b.host.Log()
+			t.Logf("the end of the host's log:\n%s", log[max(0, len(log)-4000):])
+		}
+	})
+	return b
+}
+
+// input sets the block, with more options in pairs.
+func (b *bench) input(more ...string) {
+	b.host.Inputs = []harness.Input{b.service.Input(append([]string{"db", b.db(), "poll_interval", "1s"}, more...)...)}
+}
+
+func (b *bench) db() string { return filepath.Join(b.host.Dir, "mimecast.db") }
+
+func (b *bench) start(args ...string) {
+	b.t.Helper()
+	process, err := b.host.Start(context.Background(), args...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.process = process
+}
+
+func (b *bench) stop() {
+	b.t.Helper()
+	if err := b.process.Stop(); err != nil {
+		b.t.Errorf("the host ended with %v", err)
+	}
+	b.process = nil
+}
+
+// await waits until something holds, and gives up after half a minute.
+func (b *bench) await(what string, holds func() bool) {
+	b.t.Helper()
+	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.t.Fatalf("%s: not within half a minute", what)
+		}
+		select {
+		case <-b.process.Ended():
+			b.t.Fatalf("%s: the host ended", what)
+		default:
+		}
+	}
+}
+
+func (b *bench) account() harness.Account {
+	b.t.Helper()
+	a, err := harness.Tally(b.service.Expected(), b.host.Output())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return a
+}
+
+// all waits until every record has come.
+func (b *bench) all() {
+	b.t.Helper()
+	b.await("all records", func() bool { return b.account().Lost == 0 })
+}
+
+// clean fails the test unless every record came once and nothing else.
+func (b *bench) clean() {
+	b.t.Helper()
+	if a := b.account(); !a.Clean() || a.Served == 0 {
+		b.t.Errorf("%v, foreign %d (%.300s), unparsed %d, lost for instance %.300s", a, a.Foreign, a.FirstForeign, a.Unparsed, a.FirstLost)
+	}
+}
+
+func (b *bench) logged(text string) {
+	b.t.Helper()
+	b.await("the log line "+text, func() bool { return strings.Contains(b.host.Log(), text) })
+}
+
+func TestEverythingArrivesOnce(t *testing.T) {
+	inBoth(t, simulator.Config{}, func(b *bench) {
+		for range 12 {
+			b.service.AddBatch(400)
+		}
+		b.service.AddEvents(250, time.Now().Add(-time.Hour), 3)
+		b.start()
+		b.all()
+		b.service.AddBatch(400)
+		b.service.AddEvents(20, time.Now().Add(-time.Minute), 3)
+		b.all()
+		b.stop()
+		b.clean()
+	})
+}
+
+func TestFormats(t *testing.T) {
+	for _, format := range []string{"json", "key_value"} {
+		for _, compress := range []string{"on", "off"} {
+			t.Run(format+" "+compress, func(t *testing.T) {
+				inBoth(t, simulator.Config{}, func(b *bench) {
+					b.input("siem_format", format, "siem_compress", compress)
+					b.service.AddBatch(400)
+					b.service.AddBatch(400)
+					b.start()
+					b.all()
+					b.stop()
+					b.clean()
+				})
+			})
+		}
+	}
+}
+
+func TestStopAndStart(t *testing.T) {
+	inFluentBit(t, simulator.Config{}, func(b *bench) {
+		for range 40 {
+			b.service.AddBatch(2000)
+		}
+		b.service.AddEvents(500, time.Now().Add(-time.Hour), 3)
+		// Stopped as soon as something has come: in the middle of it all.
+		for range 3 {
+			b.start()
+			before := b.account().Received
+			b.await("some records", func() bool { return b.account().Received > before || b.account().Lost == 0 })
+			b.stop()
+		}
+		b.start()
+		b.all()
+		b.stop()
+		b.clean()
+	})
+}
+
+func TestLateEventsArriveOnce(t *testing.T) {
+	inFluentBit(t, simulator.Config{}, func(b *bench) {
+		now := time.Now()
+		b.service.AddEvents(100, now.Add(-time.Hour), 3)
+		b.service.AddLateEvents(50, now.Add(-10*time.Minute), now.Add(3*time.Second))
+		b.service.AddLateEvents(50, now.Add(-9*time.Minute), now.Add(5*time.Second))
+		b.start()
+		b.await("the events that were there", func() bool { return b.account().Received > 0 })
+		b.all()
+		b.service.AddLateEvents(50, now.Add(-10*time.Minute), now)
+		b.stop()
+		b.start()
+		b.all()
+		b.stop()
+		b.clean()
+	})
+}
+
+func TestABadFileHoldsUpNothing(t *testing.T) {
+	inBoth(t, simulator.Config{}, func(b *bench) {
+		b.service.AddBatch(100)
+		if _, err := b.service.AddFaultyBatch(simulator.FaultFilePoisoned, 100); err != nil {
+			b.t.Fatal(err)
+		}
+		b.service.AddBatch(100)
+		b.start()
+		b.all()
+		b.logged("a log file can't be read")
+		b.stop()
+		if a := b.account(); a.Lost+a.Twice+a.Foreign > 0 || a.Unparsed != 1 {
+			b.t.Errorf("%+v", a)
+		}
+	})
+}
+
+func TestTwoBlocks(t *testing.T) {
+	inBoth(t, simulator.Config{}, func(b *bench) {
+		for range 5 {
+			b.service.AddBatch(400)
+		}
+		b.service.AddEvents(250, time.Now().Add(-time.Hour), 3)
+		b.host.Inputs = []harness.Input{
+			b.service.Input("logs", "siem", "db", b.db()),
+			b.service.Input("logs", "impersonation", "db", b.db()),
+		}
+		b.start()
+		b.all()
+		b.stop()
+		b.clean()
+	})
+}
+
+func TestTwoBlocksWithOneStreamAreRefused(t *testing.T) {
+	inBoth(t, simulator.Config{}, func(b *bench) {
+		b.host.Inputs = []harness.Input{
+			b.service.Input("db", b.db()),
+			b.service.Input("db", b.db(), "logs", "siem"),
+		}
+		b.start()
+		b.refused("another block collects the siem logs of application")
+	})
+}
+
+// refused waits for the host to end by itself, with a line in its log.
+func (b *bench) refused(text string) {
+	b.t.Helper()
+	select {
+	case <-b.process.Ended():
+	case <-time.After(20 * time.Second):
+		b.t.Error("the host runs on")
+	}
+	if !strings.Contains(b.host.Log(), text) {
+		b.t.Errorf("%q is not in the log", text)
+	}
+}
+
+func TestAWrongConfigurationIsRefused(t *testing.T) {
+	inBoth(t, simulator.Config{}, func(b *bench) {
+		b.host.Inputs = []harness.Input{{{"region", "mars"}, {"db", b.db()}, {"app_id", "x"}, {"app_key", "hidden-7"}, {"access_key_file", "/none"}, {"secret_key", "hidden-8!"}, {"poll_interval", "often"}}}
+		b.start()
+		b.refused("configuration: ")
+		errors := 0
+		for line := range strings.Lines(b.host.PluginLog()) {
+			if strings.Contains(line, "[error]") && strings.Contains(line, "configuration:") {
+				errors++
+				for _, key := range []string{"region", "access_key_file", "secret_key", "poll_interval"} {
+					if !strings.Contains(line, key+": ") {
+						b.t.Errorf("nothing of %s in %s", key, line)
+					}
+				}
+			}
+		}
+		if errors != 1 || strings.Contains(b.host.Log(), "hidden") {
+			b.t.Errorf("%d lines, or a secret", errors)
+		}
+	})
+}
+
+func TestTagsByType(t *testing.T) {
+	inFluentBit(t, simulator.Config{}, func(b *bench) {
+		b.input("tag_by_type", "on", "tag", "mail.gateway", "alias", "with an alias")
+		b.host.Pipeline = fmt.Sprintf(`  outputs:
+    - {name: file, match: mail.gateway.siem.receipt, path: %[1]q, file: receipt, format: plain}
+    - {name: file, match: mail.gateway.ttp.impersonation, path: %[1]q, file: ttp, format: plain}
+    - {name: file, match: "*", path: %[1]q, file: records.jsonl, format: plain}
+`, b.host.Dir)
+		b.service.AddBatch(400)
+		b.service.AddEvents(10, time.Now().Add(-time.Hour), 3)
+		b.start()
+		b.all()
+		b.stop()
+		b.clean()
+		for file, want := range map[string]string{"receipt": `"log_source":"siem","log_type":"receipt"`, "ttp": `"log_source":"ttp","log_type":"impersonation"`} {
+			content, err := os.ReadFile(filepath.Join(b.host.Dir, file))
+			if lines := strings.Count(string(content), "\n"); err != nil || lines == 0 || lines != strings.Count(string(content), want) {
+				b.t.Errorf("%s: %d lines, %v", file, lines, err)
+			}
+		}
+	})
+}
+
+func TestWaysOfLoading(t *testing.T) {
+	load := func(name string, arguments func(b *bench) []string) {
+		t.Run(name, func(t *testing.T) {
+			inFluentBit(t, simulator.Config{}, func(b *bench) {
+				b.service.AddBatch(100)
+				args := arguments(b)
+				dry, err := exec.Command(b.host.FluentBit, append(args, "--dry-run")...).CombinedOutput()
+				if err != nil || !strings.Contains(string(dry), "test is successful") {
+					b.t.Errorf("dry run: %v\n%s", err, dry)
+				}
+				cmd := exec.Command(b.host.FluentBit, args...)
+				cmd.Env = append(os.Environ(), b.host.Env...)
+				var log strings.Builder
+				cmd.Stdout, cmd.Stderr = &log, &log
+				if err := cmd.Start(); err != nil {
+					b.t.Fatal(err)
+				}
+				for end := time.Now().Add(20 * time.Second); b.account().Lost > 0 && time.Now().Before(end); {
+					time.Sleep(100 * time.Millisecond)
+				}
+				_ = cmd.Process.Signal(syscall.SIGTERM)
+				if err := cmd.Wait(); err != nil {
+					b.t.Errorf("%v\n%s", err, log.String())
+				}
+				b.clean()
+			})
+		})
+	}
+	classic := func(b *bench, service string) string {
+		var conf strings.Builder
+		fmt.Fprintf(&conf, "[SERVICE]\n    flush 1\n%s[INPUT]\n    name mimecast\n", service)
+		for _, kv := range b.host.Inputs[0] {
+			fmt.Fprintf(&conf, "    %s %s\n", kv[0], kv[1])
+		}
+		fmt.Fprintf(&conf, "[OUTPUT]\n    name file\n    match *\n    path %s\n    file records.jsonl\n    format plain\n", b.host.Dir)
+		return conf.String()
+	}
+	write := func(b *bench, name, content string) string {
+		path := filepath.Join(b.host.Dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			b.t.Fatal(err)
+		}
+		return path
+	}
+	load("-e", func(b *bench) []string {
+		return []string{"-e", b.host.Plugin, "-c", write(b, "fluent-bit.conf", classic(b, ""))}
+	})
+	load("plugins_file", func(b *bench) []string {
+		plugins := write(b, "plugins.conf", "[PLUGINS]\n    path "+b.host.Plugin+"\n")
+		return []string{"-c", write(b, "fluent-bit.conf", classic(b, "    plugins_file "+plugins+"\n"))}
+	})
+	load("yaml", func(b *bench) []string {
+		if err := b.host.WriteConfig(); err != nil {
+			b.t.Fatal(err)
+		}
+		return []string{"-c", b.host.ConfigFile()}
+	})
+}
+
+func TestLogFile(t *testing.T) {
+	inFluentBit(t, simulator.Config{}, func(b *bench) {
+		path := filepath.Join(b.host.Dir, "fluent-bit.log")
+		b.host.Service = []string{fmt.Sprintf("log_file: %q", path)}
+		b.service.Next(simulator.FaultServerError)
+		b.service.AddBatch(100)
+		b.start()
+		b.all()
+		b.stop()
+		b.clean()
+		content, err := os.ReadFile(path)
+		for _, text := range []string{"[ info] [input:mimecast:mimecast.0] no position yet", "[ warn] [input:mimecast:mimecast.0] fetching fails"} {
+			if err != nil || !strings.Contains(string(content), text) {
+				b.t.Errorf("%q is not in the log file: %v\n%s", text, err, content)
+			}
+		}
+		if strings.Contains(b.host.Log(), "input:mimecast:mimecast.0] fetching") {
+			b.t.Error("the line went to the host's error output too")
+		}
+	})
+}
+
+func TestSecretsStayHidden(t *testing.T) {
+	inBoth(t, simulator.Config{}, func(b *bench) {
+		b.input("log_level", "debug")
+		if err := b.service.SetFaults(simulator.Plan{Rate: 0.5, Faults: []simulator.Fault{simulator.FaultUnauthorized, simulator.FaultHTML}}); err != nil {
+			b.t.Fatal(err)
+		}
+		b.service.AddBatch(100)
+		b.start()
+		b.logged("fetching fails")
+		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", b.process.PID()))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.stop()
+		c := b.service.Credentials()
+		for _, secret := range []string{c.AppKey, c.AccessKey, c.SecretKey} {
+			if strings.Contains(b.host.Log(), secret) || strings.Contains(string(cmdline), secret) {
+				b.t.Errorf("%q can be read", secret)
+			}
+		}
+	})
+}
+
+func TestShutdownWhileARequestHangs(t *testing.T) {
+	inBoth(t, simulator.Config{}, func(b *bench) {
+		if err := b.service.SetFaults(simulator.Plan{Rate: 1, Faults: []simulator.Fault{simulator.FaultStall}}); err != nil {
+			b.t.Fatal(err)
+		}
+		b.service.AddBatch(100)
+		b.start()
+		b.await("a request", func() bool { return b.service.Requests().Total > 0 })
+		began := time.Now()
+		b.stop()
+		// The host itself takes a second or two.
+		if took := time.Since(began); took > 5*time.Second {
+			b.t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestRotatedKeys(t *testing.T) {
+	inBoth(t, simulator.Config{}, func(b *bench) {
+		keys := b.service.Credentials()
+		files := map[string]string{}
+		write := func(name, value string) {
+			path := filepath.Join(b.host.Dir, name)
+			files[name] = path
+			if err := os.WriteFile(path, []byte(value+"\n"), 0o600); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+		write("access_key", keys.AccessKey)
+		write("secret_key", keys.SecretKey)
+		b.host.Inputs = []harness.Input{{
+			{"base_url", b.service.URL}, {"db", b.db()}, {"poll_interval", "1s"}, {"app_id", keys.AppID}, {"app_key", keys.AppKey},
+			{"access_key_file", files["access_key"]}, {"secret_key_file", files["secret_key"]},
+		}}
+		b.service.AddBatch(100)
+		b.start()
+		b.all()
+		keys.AccessKey, keys.SecretKey = "another-access-key", "YW5vdGhlciBzZWNyZXQ="
+		write("access_key", keys.AccessKey)
+		write("secret_key", keys.SecretKey)
+		if err := b.service.SetCredentials(keys); err != nil {
+			b.t.Fatal(err)
+		}
+		b.service.AddBatch(100)
+		b.logged("err_xdk_invalid_signature")
+		b.await("all records", func() bool { return b.account().Lost == 0 })
+		b.stop()
+		b.clean()
+	})
+}
