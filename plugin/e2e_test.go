@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -40,6 +41,9 @@ func TestMain(m *testing.M) {
 	if harness.FindFluentBit() == "" {
 		fmt.Fprintln(os.Stderr, "\n*** NO FLUENT BIT on PATH nor in FLUENT_BIT: the tests in a real host are SKIPPED, only the small host is used ***")
 	}
+	// The tests wait for hosts, most of the time.
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8")
 	status := m.Run()
 	if dir, err := build(); err == nil {
 		_ = os.RemoveAll(dir)
@@ -172,6 +176,7 @@ func (b *bench) logged(text string) {
 }
 
 func TestEverythingArrivesOnce(t *testing.T) {
+	t.Parallel()
 	inBoth(t, simulator.Config{}, func(b *bench) {
 		for range 12 {
 			b.service.AddBatch(400)
@@ -188,9 +193,11 @@ func TestEverythingArrivesOnce(t *testing.T) {
 }
 
 func TestFormats(t *testing.T) {
+	t.Parallel()
 	for _, format := range []string{"json", "key_value"} {
 		for _, compress := range []string{"on", "off"} {
 			t.Run(format+" "+compress, func(t *testing.T) {
+				t.Parallel()
 				inBoth(t, simulator.Config{}, func(b *bench) {
 					b.input("siem_format", format, "siem_compress", compress)
 					b.service.AddBatch(400)
@@ -206,6 +213,7 @@ func TestFormats(t *testing.T) {
 }
 
 func TestStopAndStart(t *testing.T) {
+	t.Parallel()
 	inFluentBit(t, simulator.Config{}, func(b *bench) {
 		for range 40 {
 			b.service.AddBatch(2000)
@@ -226,6 +234,7 @@ func TestStopAndStart(t *testing.T) {
 }
 
 func TestLateEventsArriveOnce(t *testing.T) {
+	t.Parallel()
 	inFluentBit(t, simulator.Config{}, func(b *bench) {
 		now := time.Now()
 		b.service.AddEvents(100, now.Add(-time.Hour), 3)
@@ -244,6 +253,7 @@ func TestLateEventsArriveOnce(t *testing.T) {
 }
 
 func TestABadFileHoldsUpNothing(t *testing.T) {
+	t.Parallel()
 	inBoth(t, simulator.Config{}, func(b *bench) {
 		b.service.AddBatch(100)
 		if _, err := b.service.AddFaultyBatch(simulator.FaultFilePoisoned, 100); err != nil {
@@ -261,6 +271,7 @@ func TestABadFileHoldsUpNothing(t *testing.T) {
 }
 
 func TestTwoBlocks(t *testing.T) {
+	t.Parallel()
 	inBoth(t, simulator.Config{}, func(b *bench) {
 		for range 5 {
 			b.service.AddBatch(400)
@@ -278,6 +289,7 @@ func TestTwoBlocks(t *testing.T) {
 }
 
 func TestTwoBlocksWithOneStreamAreRefused(t *testing.T) {
+	t.Parallel()
 	inBoth(t, simulator.Config{}, func(b *bench) {
 		b.host.Inputs = []harness.Input{
 			b.service.Input("db", b.db()),
@@ -302,6 +314,7 @@ func (b *bench) refused(text string) {
 }
 
 func TestAWrongConfigurationIsRefused(t *testing.T) {
+	t.Parallel()
 	inBoth(t, simulator.Config{}, func(b *bench) {
 		b.host.Inputs = []harness.Input{{{"region", "mars"}, {"db", b.db()}, {"app_id", "x"}, {"app_key", "hidden-7"}, {"access_key_file", "/none"}, {"secret_key", "hidden-8!"}, {"poll_interval", "often"}}}
 		b.start()
@@ -324,6 +337,7 @@ func TestAWrongConfigurationIsRefused(t *testing.T) {
 }
 
 func TestTagsByType(t *testing.T) {
+	t.Parallel()
 	inFluentBit(t, simulator.Config{}, func(b *bench) {
 		b.input("tag_by_type", "on", "tag", "mail.gateway", "alias", "with an alias")
 		b.host.Pipeline = fmt.Sprintf(`  outputs:
@@ -347,8 +361,10 @@ func TestTagsByType(t *testing.T) {
 }
 
 func TestWaysOfLoading(t *testing.T) {
+	t.Parallel()
 	load := func(name string, arguments func(b *bench) []string) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inFluentBit(t, simulator.Config{}, func(b *bench) {
 				b.service.AddBatch(100)
 				args := arguments(b)
@@ -406,6 +422,7 @@ func TestWaysOfLoading(t *testing.T) {
 }
 
 func TestLogFile(t *testing.T) {
+	t.Parallel()
 	inFluentBit(t, simulator.Config{}, func(b *bench) {
 		path := filepath.Join(b.host.Dir, "fluent-bit.log")
 		b.host.Service = []string{fmt.Sprintf("log_file: %q", path)}
@@ -428,6 +445,7 @@ func TestLogFile(t *testing.T) {
 }
 
 func TestSecretsStayHidden(t *testing.T) {
+	t.Parallel()
 	inBoth(t, simulator.Config{}, func(b *bench) {
 		b.input("log_level", "debug")
 		if err := b.service.SetFaults(simulator.Plan{Rate: 0.5, Faults: []simulator.Fault{simulator.FaultUnauthorized, simulator.FaultHTML}}); err != nil {
@@ -451,6 +469,7 @@ func TestSecretsStayHidden(t *testing.T) {
 }
 
 func TestShutdownWhileARequestHangs(t *testing.T) {
+	t.Parallel()
 	inBoth(t, simulator.Config{}, func(b *bench) {
 		if err := b.service.SetFaults(simulator.Plan{Rate: 1, Faults: []simulator.Fault{simulator.FaultStall}}); err != nil {
 			b.t.Fatal(err)
@@ -468,6 +487,7 @@ func TestShutdownWhileARequestHangs(t *testing.T) {
 }
 
 func TestRotatedKeys(t *testing.T) {
+	t.Parallel()
 	inBoth(t, simulator.Config{}, func(b *bench) {
 		keys := b.service.Credentials()
 		files := map[string]string{}
@@ -481,8 +501,13 @@ func TestRotatedKeys(t *testing.T) {
 		write("access_key", keys.AccessKey)
 		write("secret_key", keys.SecretKey)
 		b.host.Inputs = []harness.Input{{
-			{"base_url", b.service.URL}, {"db", b.db()}, {"poll_interval", "1s"}, {"app_id", keys.AppID}, {"app_key", keys.AppKey},
-			{"access_key_file", files["access_key"]}, {"secret_key_file", files["secret_key"]},
+			{"base_url", b.service.URL},
+			{"db", b.db()},
+			{"poll_interval", "1s"},
+			{"app_id", keys.AppID},
+			{"app_key", keys.AppKey},
+			{"access_key_file", files["access_key"]},
+			{"secret_key_file", files["secret_key"]},
 		}}
 		b.service.AddBatch(100)
 		b.start()
@@ -498,5 +523,31 @@ func TestRotatedKeys(t *testing.T) {
 		b.await("all records", func() bool { return b.account().Lost == 0 })
 		b.stop()
 		b.clean()
+	})
+}
+
+func TestExampleFiles(t *testing.T) {
+	t.Parallel()
+	inFluentBit(t, simulator.Config{}, func(b *bench) {
+		check := func(name string, args ...string) {
+			b.t.Helper()
+			content, err := os.ReadFile("../" + name)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			here := strings.ReplaceAll(string(content), "/fluent-bit/plugins/mimecast.so", b.host.Plugin)
+			here = strings.ReplaceAll(here, "/var/lib/fluent-bit", b.host.Dir)
+			path := filepath.Join(b.host.Dir, strings.TrimSuffix(name, ".example"))
+			if err := os.WriteFile(path, []byte(here), 0o600); err != nil {
+				b.t.Fatal(err)
+			}
+			cmd := exec.Command(b.host.FluentBit, append(args, "-c", path, "--dry-run")...)
+			cmd.Env = append(os.Environ(), append(b.host.Env, "MIMECAST_APP_ID=id")...)
+			if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "test is successful") || strings.Contains(string(out), "warn") {
+				b.t.Errorf("%s: %v\n%s", name, err, out)
+			}
+		}
+		check("fluent-bit.yaml.example")
+		check("fluent-bit.conf.example", "-e", b.host.Plugin)
 	})
 }

@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -64,12 +63,12 @@ type instance struct {
 // started makes the instance of a block and lets it run; false when the host's
 // start is to end.
 func started(plug unsafe.Pointer) bool {
+	h := newHost(plug)
 	if C.host_loader_pid() != C.int(os.Getpid()) {
 		// A Go runtime does not survive a fork.
-		fmt.Fprintln(os.Stderr, "[error] [input:mimecast] Fluent Bit went into the background after it had loaded this plugin: run it in the foreground, without daemon, and let the service manager do the rest")
+		h.print(levelError, "Fluent Bit went into the background after it had loaded this plugin, which can't work: run it in the foreground, without the option daemon, and leave the background to the service manager")
 		return false
 	}
-	h := newHost(plug)
 	i := &instance{host: h, lines: newLines(h)}
 	i.log = slog.New(&handler{lines: i.lines})
 	defer i.lines.flush(h)

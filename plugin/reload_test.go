@@ -1,0 +1,168 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fluent-bit-mimecast/internal/harness"
+	"fluent-bit-mimecast/internal/simulator"
+)
+
+// reload asks the host to read its configuration again and waits until it says
+// that it has.
+func (b *bench) reload() {
+	b.t.Helper()
+	const done = "[reload] successful reload done"
+	before := strings.Count(b.host.Log(), done)
+	if err := b.process.Signal(syscall.SIGHUP); err != nil {
+		b.t.Fatal(err)
+	}
+	b.await("a reload", func() bool { return strings.Count(b.host.Log(), done) > before })
+}
+
+// count returns how many entries a folder of /proc has for the host.
+func (b *bench) count(what string) int {
+	b.t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/%s", b.process.PID(), what))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func TestReloads(t *testing.T) {
+	t.Parallel()
+	inFluentBit(t, simulator.Config{}, func(b *bench) {
+		b.host.Inputs = []harness.Input{
+			b.service.Input("logs", "siem", "db", b.db(), "poll_interval", "1s"),
+			b.service.Input("logs", "impersonation", "db", b.db(), "poll_interval", "1s"),
+		}
+		b.service.AddEvents(300, time.Now().Add(-time.Hour), 3)
+		b.start("-Y")
+		var threads, files int
+		for i := range 6 {
+			for range 5 {
+				b.service.AddBatch(2000)
+			}
+			b.service.AddEvents(20, time.Now().Add(-time.Minute), 3)
+			b.await("some records", func() bool { return b.account().Received > i*5000 })
+			b.reload()
+			if i == 1 {
+				threads, files = b.count("task"), b.count("fd")
+			}
+		}
+		b.all()
+		// The Go runtime may start a thread or two more; each instance that
+		// stays behind would hold several.
+		if more := b.count("task") - threads; more > 4 {
+			b.t.Errorf("%d threads more after four reloads", more)
+		}
+		if more := b.count("fd") - files; more > 4 {
+			b.t.Errorf("%d files more after four reloads", more)
+		}
+		b.stop()
+		b.clean()
+	})
+}
+
+func TestAReloadWithAWrongConfiguration(t *testing.T) {
+	t.Parallel()
+	inFluentBit(t, simulator.Config{}, func(b *bench) {
+		b.service.AddBatch(400)
+		b.start("-Y")
+		b.all()
+		good := b.host.Inputs
+		b.host.Inputs = []harness.Input{b.service.Input("db", b.db(), "siem_format", "xml")}
+		if err := b.host.WriteConfig(); err != nil {
+			b.t.Fatal(err)
+		}
+		b.reload()
+		b.logged(`siem_format: "xml" is not one of: json, key_value`)
+		b.logged("this block collects nothing until its configuration is mended")
+		b.service.AddBatch(400)
+		b.host.Inputs = good
+		if err := b.host.WriteConfig(); err != nil {
+			b.t.Fatal(err)
+		}
+		b.reload()
+		b.all()
+		b.stop()
+		b.clean()
+	})
+}
+
+func TestAReloadIntoTwoBlocksWithOneStream(t *testing.T) {
+	t.Parallel()
+	inFluentBit(t, simulator.Config{}, func(b *bench) {
+		b.service.AddBatch(400)
+		b.start("-Y")
+		b.all()
+		b.host.Inputs = append(b.host.Inputs, b.service.Input("db", b.db(), "logs", "siem"))
+		if err := b.host.WriteConfig(); err != nil {
+			b.t.Fatal(err)
+		}
+		b.reload()
+		b.logged("another block collects the siem logs")
+		b.service.AddBatch(400)
+		b.all()
+		b.stop()
+		b.clean()
+	})
+}
+
+func TestALockedDBIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	inFluentBit(t, simulator.Config{}, func(b *bench) {
+		b.service.AddBatch(400)
+		b.start()
+		b.all()
+		other := *b
+		other.host.Dir = b.t.TempDir()
+		other.start()
+		b.t.Cleanup(func() {
+			if other.process != nil {
+				other.process.Kill()
+			}
+		})
+		other.logged("is in use by another process")
+		b.stop()
+		b.service.AddBatch(400)
+		other.all2(b)
+		other.stop()
+		first, second := b.account(), other.account()
+		if first.Received+second.Received != 800 || first.Foreign+second.Foreign+first.Twice+second.Twice > 0 {
+			b.t.Errorf("%v, then %v", first, second)
+		}
+	})
+}
+
+// all2 waits until every record has come to one of two hosts.
+func (b *bench) all2(other *bench) {
+	b.t.Helper()
+	b.await("all records", func() bool {
+		return b.account().Received+other.account().Received >= b.account().Served
+	})
+}
+
+func TestABackgroundHostIsRefused(t *testing.T) {
+	t.Parallel()
+	inFluentBit(t, simulator.Config{}, func(b *bench) {
+		path := filepath.Join(b.host.Dir, "fluent-bit.log")
+		b.host.Service = []string{fmt.Sprintf("log_file: %q", path)}
+		b.start("-d")
+		<-b.process.Ended() // it leaves a child in the background
+		var log []byte
+		for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && !strings.Contains(string(log), "input initialization failed"); {
+			time.Sleep(100 * time.Millisecond)
+			log, _ = os.ReadFile(path)
+		}
+		if !strings.Contains(string(log), "went into the background after it had loaded this plugin") {
+			b.t.Errorf("the log file holds %s", log)
+		}
+	})
+}
