@@ -61,32 +61,32 @@ type bench struct {
 
 // inFluentBit runs a test in a real Fluent Bit, and says that it is skipped
 // where there is none.
-func inFluentBit(t *testing.T, cfg simulator.Config, fn func(b *bench)) {
+func inFluentBit(t *testing.T, fn func(b *bench)) {
 	t.Helper()
 	t.Run("fluent-bit", func(t *testing.T) {
 		path := harness.FindFluentBit()
 		if path == "" {
 			t.Skip("NO FLUENT BIT on PATH nor in FLUENT_BIT: not tested in a real host")
 		}
-		fn(newBench(t, path, cfg))
+		fn(newBench(t, path))
 	})
 }
 
 // inBoth runs a test in the small host too.
-func inBoth(t *testing.T, cfg simulator.Config, fn func(b *bench)) {
+func inBoth(t *testing.T, fn func(b *bench)) {
 	t.Helper()
-	t.Run("minihost", func(t *testing.T) { fn(newBench(t, "", cfg)) })
-	inFluentBit(t, cfg, fn)
+	t.Run("minihost", func(t *testing.T) { fn(newBench(t, "")) })
+	inFluentBit(t, fn)
 }
 
-func newBench(t *testing.T, fluentBit string, cfg simulator.Config) *bench {
+func newBench(t *testing.T, fluentBit string) *bench {
 	t.Helper()
 	t.Parallel()
 	dir, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := harness.StartService(cfg)
+	service, err := harness.StartService(simulator.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func (b *bench) logged(text string) {
 
 func TestEverythingArrivesOnce(t *testing.T) {
 	t.Parallel()
-	inBoth(t, simulator.Config{}, func(b *bench) {
+	inBoth(t, func(b *bench) {
 		for range 12 {
 			b.service.AddBatch(400)
 		}
@@ -198,7 +198,7 @@ func TestFormats(t *testing.T) {
 		for _, compress := range []string{"on", "off"} {
 			t.Run(format+" "+compress, func(t *testing.T) {
 				t.Parallel()
-				inBoth(t, simulator.Config{}, func(b *bench) {
+				inBoth(t, func(b *bench) {
 					b.input("siem_format", format, "siem_compress", compress)
 					b.service.AddBatch(400)
 					b.service.AddBatch(400)
@@ -214,7 +214,7 @@ func TestFormats(t *testing.T) {
 
 func TestStopAndStart(t *testing.T) {
 	t.Parallel()
-	inFluentBit(t, simulator.Config{}, func(b *bench) {
+	inFluentBit(t, func(b *bench) {
 		for range 40 {
 			b.service.AddBatch(2000)
 		}
@@ -235,7 +235,7 @@ func TestStopAndStart(t *testing.T) {
 
 func TestLateEventsArriveOnce(t *testing.T) {
 	t.Parallel()
-	inFluentBit(t, simulator.Config{}, func(b *bench) {
+	inFluentBit(t, func(b *bench) {
 		now := time.Now()
 		b.service.AddEvents(100, now.Add(-time.Hour), 3)
 		b.service.AddLateEvents(50, now.Add(-10*time.Minute), now.Add(3*time.Second))
@@ -254,7 +254,7 @@ func TestLateEventsArriveOnce(t *testing.T) {
 
 func TestABadFileHoldsUpNothing(t *testing.T) {
 	t.Parallel()
-	inBoth(t, simulator.Config{}, func(b *bench) {
+	inBoth(t, func(b *bench) {
 		b.service.AddBatch(100)
 		if _, err := b.service.AddFaultyBatch(simulator.FaultFilePoisoned, 100); err != nil {
 			b.t.Fatal(err)
@@ -272,7 +272,7 @@ func TestABadFileHoldsUpNothing(t *testing.T) {
 
 func TestTwoBlocks(t *testing.T) {
 	t.Parallel()
-	inBoth(t, simulator.Config{}, func(b *bench) {
+	inBoth(t, func(b *bench) {
 		for range 5 {
 			b.service.AddBatch(400)
 		}
@@ -290,7 +290,7 @@ func TestTwoBlocks(t *testing.T) {
 
 func TestTwoBlocksWithOneStreamAreRefused(t *testing.T) {
 	t.Parallel()
-	inBoth(t, simulator.Config{}, func(b *bench) {
+	inBoth(t, func(b *bench) {
 		b.host.Inputs = []harness.Input{
 			b.service.Input("db", b.db()),
 			b.service.Input("db", b.db(), "logs", "siem"),
@@ -315,7 +315,7 @@ func (b *bench) refused(text string) {
 
 func TestAWrongConfigurationIsRefused(t *testing.T) {
 	t.Parallel()
-	inBoth(t, simulator.Config{}, func(b *bench) {
+	inBoth(t, func(b *bench) {
 		b.host.Inputs = []harness.Input{{{"region", "mars"}, {"db", b.db()}, {"app_id", "x"}, {"app_key", "hidden-7"}, {"access_key_file", "/none"}, {"secret_key", "hidden-8!"}, {"poll_interval", "often"}}}
 		b.start()
 		b.refused("configuration: ")
@@ -338,7 +338,7 @@ func TestAWrongConfigurationIsRefused(t *testing.T) {
 
 func TestTagsByType(t *testing.T) {
 	t.Parallel()
-	inFluentBit(t, simulator.Config{}, func(b *bench) {
+	inFluentBit(t, func(b *bench) {
 		b.input("tag_by_type", "on", "tag", "mail.gateway", "alias", "with an alias")
 		b.host.Pipeline = fmt.Sprintf(`  outputs:
     - {name: file, match: mail.gateway.siem.receipt, path: %[1]q, file: receipt, format: plain}
@@ -365,7 +365,7 @@ func TestWaysOfLoading(t *testing.T) {
 	load := func(name string, arguments func(b *bench) []string) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inFluentBit(t, simulator.Config{}, func(b *bench) {
+			inFluentBit(t, func(b *bench) {
 				b.service.AddBatch(100)
 				args := arguments(b)
 				dry, err := exec.Command(b.host.FluentBit, append(args, "--dry-run")...).CombinedOutput()
@@ -423,7 +423,7 @@ func TestWaysOfLoading(t *testing.T) {
 
 func TestLogFile(t *testing.T) {
 	t.Parallel()
-	inFluentBit(t, simulator.Config{}, func(b *bench) {
+	inFluentBit(t, func(b *bench) {
 		path := filepath.Join(b.host.Dir, "fluent-bit.log")
 		b.host.Service = []string{fmt.Sprintf("log_file: %q", path)}
 		b.service.Next(simulator.FaultServerError)
@@ -446,7 +446,7 @@ func TestLogFile(t *testing.T) {
 
 func TestSecretsStayHidden(t *testing.T) {
 	t.Parallel()
-	inBoth(t, simulator.Config{}, func(b *bench) {
+	inBoth(t, func(b *bench) {
 		b.input("log_level", "debug")
 		if err := b.service.SetFaults(simulator.Plan{Rate: 0.5, Faults: []simulator.Fault{simulator.FaultUnauthorized, simulator.FaultHTML}}); err != nil {
 			b.t.Fatal(err)
@@ -470,7 +470,7 @@ func TestSecretsStayHidden(t *testing.T) {
 
 func TestShutdownWhileARequestHangs(t *testing.T) {
 	t.Parallel()
-	inBoth(t, simulator.Config{}, func(b *bench) {
+	inBoth(t, func(b *bench) {
 		if err := b.service.SetFaults(simulator.Plan{Rate: 1, Faults: []simulator.Fault{simulator.FaultStall}}); err != nil {
 			b.t.Fatal(err)
 		}
@@ -488,7 +488,7 @@ func TestShutdownWhileARequestHangs(t *testing.T) {
 
 func TestRotatedKeys(t *testing.T) {
 	t.Parallel()
-	inBoth(t, simulator.Config{}, func(b *bench) {
+	inBoth(t, func(b *bench) {
 		keys := b.service.Credentials()
 		files := map[string]string{}
 		write := func(name, value string) {
@@ -528,7 +528,7 @@ func TestRotatedKeys(t *testing.T) {
 
 func TestExampleFiles(t *testing.T) {
 	t.Parallel()
-	inFluentBit(t, simulator.Config{}, func(b *bench) {
+	inFluentBit(t, func(b *bench) {
 		check := func(name string, args ...string) {
 			b.t.Helper()
 			content, err := os.ReadFile("../" + name)

@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"fluent-bit-mimecast/internal/simulator"
 )
 
 // receiver is an output's other end, which can be down.
@@ -58,7 +56,7 @@ func TestPauses(t *testing.T) {
 	for _, instances := range []int{1, 2} {
 		t.Run(fmt.Sprint(instances), func(t *testing.T) {
 			t.Parallel()
-			inFluentBit(t, simulator.Config{}, func(b *bench) {
+			inFluentBit(t, func(b *bench) {
 				r := b.receive()
 				r.down.Store(true)
 				b.host.Memory = true

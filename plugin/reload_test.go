@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"fluent-bit-mimecast/internal/harness"
-	"fluent-bit-mimecast/internal/simulator"
 )
 
 // reload asks the host to read its configuration again and waits until it says
@@ -37,7 +36,7 @@ func (b *bench) count(what string) int {
 
 func TestReloads(t *testing.T) {
 	t.Parallel()
-	inFluentBit(t, simulator.Config{}, func(b *bench) {
+	inFluentBit(t, func(b *bench) {
 		b.host.Inputs = []harness.Input{
 			b.service.Input("logs", "siem", "db", b.db(), "poll_interval", "1s"),
 			b.service.Input("logs", "impersonation", "db", b.db(), "poll_interval", "1s"),
@@ -72,7 +71,7 @@ func TestReloads(t *testing.T) {
 
 func TestAReloadWithAWrongConfiguration(t *testing.T) {
 	t.Parallel()
-	inFluentBit(t, simulator.Config{}, func(b *bench) {
+	inFluentBit(t, func(b *bench) {
 		b.service.AddBatch(400)
 		b.start("-Y")
 		b.all()
@@ -98,7 +97,7 @@ func TestAReloadWithAWrongConfiguration(t *testing.T) {
 
 func TestAReloadIntoTwoBlocksWithOneStream(t *testing.T) {
 	t.Parallel()
-	inFluentBit(t, simulator.Config{}, func(b *bench) {
+	inFluentBit(t, func(b *bench) {
 		b.service.AddBatch(400)
 		b.start("-Y")
 		b.all()
@@ -117,7 +116,7 @@ func TestAReloadIntoTwoBlocksWithOneStream(t *testing.T) {
 
 func TestALockedDBIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	inFluentBit(t, simulator.Config{}, func(b *bench) {
+	inFluentBit(t, func(b *bench) {
 		b.service.AddBatch(400)
 		b.start()
 		b.all()
@@ -151,7 +150,7 @@ func (b *bench) all2(other *bench) {
 
 func TestABackgroundHostIsRefused(t *testing.T) {
 	t.Parallel()
-	inFluentBit(t, simulator.Config{}, func(b *bench) {
+	inFluentBit(t, func(b *bench) {
 		path := filepath.Join(b.host.Dir, "fluent-bit.log")
 		b.host.Service = []string{fmt.Sprintf("log_file: %q", path)}
 		b.start("-d")
