@@ -16,13 +16,14 @@ PURE := ./mimecast/... ./internal/... ./cmd/...
 FUZZTIME ?= 60s
 FUZZ     := FuzzJSON FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive
 
-.PHONY: help build demo test check fmt vet lint vuln race fuzz clean
+.PHONY: help build demo test faults check fmt vet lint vuln race fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## make build/mimecast.so
+build: ## make build/mimecast.so and build/mimecast-db
 	$(GO) build -buildmode=c-shared -trimpath -ldflags='-s -w' -o $(SO) ./plugin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o build/mimecast-db ./cmd/mimecast-db
 	@rm -f build/mimecast.h
 
 build/minihost: cmd/minihost/minihost.c
@@ -33,6 +34,15 @@ demo: build build/minihost ## run the plugin against the simulator and show reco
 
 test: build build/minihost ## run all tests, in a real Fluent Bit too if there is one
 	$(GO) test ./...
+
+KILLS   ?= 200
+STOPS   ?= 50
+RELOADS ?= 50
+STALLS  ?= 20
+MIXED   ?= 4
+
+faults: build ## attack the plugin in a real Fluent Bit: minutes to an hour
+	$(GO) run ./cmd/faults -plugin $(SO) -kills $(KILLS) -stops $(STOPS) -reloads $(RELOADS) -stalls $(STALLS) -mixed $(MIXED)
 
 check: fmt vet lint vuln test race fuzz ## everything a change has to pass
 
@@ -58,4 +68,4 @@ fuzz: ## a minute for each fuzz target, or FUZZTIME=10m
 	done
 
 clean: ## remove what was built
-	rm -f $(SO) $(MINIHOST) build/mimecast.h
+	rm -f $(SO) $(MINIHOST) build/mimecast-db build/mimecast.h

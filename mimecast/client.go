@@ -24,8 +24,8 @@ import (
 const (
 	// requestsPerSecond and requestBurst keep a client polite whatever goes
 	// wrong; the service's own limits are lower and are honoured beside them.
-	requestsPerSecond = 20
-	requestBurst      = 20
+	requestsPerSecond = 100
+	requestBurst      = 100
 	// maxEnvelope bounds an answer that is read into memory: an error, a page.
 	maxEnvelope = 64 << 20
 	// maxHeader bounds the headers of an answer.

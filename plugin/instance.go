@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -231,6 +232,7 @@ func (i *instance) exit() {
 			i.log.Warn("ending takes long; it goes on in the background")
 		}
 	}
+	i.log.Debug("ended", "goroutines", runtime.NumGoroutine())
 	i.lines.flush(i.host)
 	plugin.mu.Lock()
 	defer plugin.mu.Unlock()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,14 +23,13 @@ func (b *bench) reload() {
 	b.await("a reload", func() bool { return strings.Count(b.host.Log(), done) > before })
 }
 
-// count returns how many entries a folder of /proc has for the host.
-func (b *bench) count(what string) int {
+func (b *bench) holds() harness.Holdings {
 	b.t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/%s", b.process.PID(), what))
+	h, err := b.process.Holds()
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return len(entries)
+	return h
 }
 
 func TestReloads(t *testing.T) {
@@ -43,7 +41,7 @@ func TestReloads(t *testing.T) {
 		}
 		b.service.AddEvents(300, time.Now().Add(-time.Hour), 3)
 		b.start("-Y")
-		var threads, files int
+		var early harness.Holdings
 		for i := range 6 {
 			for range 5 {
 				b.service.AddBatch(2000)
@@ -52,17 +50,14 @@ func TestReloads(t *testing.T) {
 			b.await("some records", func() bool { return b.account().Received > i*5000 })
 			b.reload()
 			if i == 1 {
-				threads, files = b.count("task"), b.count("fd")
+				early = b.holds()
 			}
 		}
 		b.all()
 		// The Go runtime may start a thread or two more; each instance that
 		// stays behind would hold several.
-		if more := b.count("task") - threads; more > 4 {
-			b.t.Errorf("%d threads more after four reloads", more)
-		}
-		if more := b.count("fd") - files; more > 4 {
-			b.t.Errorf("%d files more after four reloads", more)
+		if late := b.holds(); late.Threads > early.Threads+4 || late.Files > early.Files+4 {
+			b.t.Errorf("after two reloads %+v, after six %+v", early, late)
 		}
 		b.stop()
 		b.clean()
@@ -152,7 +147,7 @@ func TestABackgroundHostIsRefused(t *testing.T) {
 	t.Parallel()
 	inFluentBit(t, func(b *bench) {
 		path := filepath.Join(b.host.Dir, "fluent-bit.log")
-		b.host.Service = []string{fmt.Sprintf("log_file: %q", path)}
+		b.host.Service = map[string]string{"log_file": path}
 		b.start("-d")
 		<-b.process.Ended() // it leaves a child in the background
 		var log []byte

@@ -105,7 +105,7 @@ func collect(host harness.Host, service *harness.Service) (account harness.Accou
 		case <-end:
 			waiting = false
 		case <-time.After(200 * time.Millisecond):
-			if account, err = harness.Tally(service.Expected(), host.Output()); err != nil || account.Lost == 0 {
+			if account, err = harness.TallyFile(service.Expected(), host.Output()); err != nil || account.Lost == 0 {
 				waiting = false
 			}
 		}
@@ -116,7 +116,7 @@ func collect(host harness.Host, service *harness.Service) (account harness.Accou
 	if err != nil {
 		return account, err
 	}
-	return harness.Tally(service.Expected(), host.Output())
+	return harness.TallyFile(service.Expected(), host.Output())
 }
 
 // show prints one record of each type.

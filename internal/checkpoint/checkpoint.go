@@ -7,6 +7,7 @@
 //	mimecast/version                    the version of this layout, "1"
 //	streams/{host}|{app id}|{stream}/   one bucket a stream
 //	    position                        JSON, as the stream wrote it
+//	    written                         when, in RFC 3339
 //	    ids/{time}{hash}                delivered ids, oldest first, no values
 //
 // A stream belongs to a service host and an application id: instances are
@@ -21,6 +22,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -34,6 +36,16 @@ type Key struct {
 
 // String returns the key as it stands in the file.
 func (k Key) String() string { return k.Host + "|" + k.AppID + "|" + k.Stream }
+
+// parseKey is the opposite of String.
+func parseKey(s string) Key {
+	host, rest, _ := strings.Cut(s, "|")
+	end := strings.LastIndexByte(rest, '|')
+	if end < 0 {
+		return Key{Host: host, Stream: rest}
+	}
+	return Key{host, rest[:end], rest[end+1:]}
+}
 
 // ID stands for a delivered event: a hash of its id, and its time, by which it
 // is forgotten.
@@ -59,6 +71,7 @@ var (
 	bucketStreams = []byte("streams")
 	keyVersion    = []byte("version")
 	keyPosition   = []byte("position")
+	keyWritten    = []byte("written")
 	keyIDs        = []byte("ids")
 )
 
@@ -70,6 +83,14 @@ const lockWait = 100 * time.Millisecond
 type Store struct {
 	path string
 	db   *bbolt.DB
+}
+
+// Open opens a file that is there, for those who don't share it with others.
+func Open(path string) (*Store, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	return open(path)
 }
 
 // open makes or opens a file.
@@ -201,6 +222,9 @@ func (s *Store) Commit(changes []Change) error {
 
 func apply(streams *bbolt.Bucket, c Change) error {
 	b, err := streams.CreateBucketIfNotExists([]byte(c.Key.String()))
+	if err == nil {
+		err = b.Put(keyWritten, []byte(time.Now().UTC().Format(time.RFC3339)))
+	}
 	if err != nil {
 		return err
 	}
@@ -257,6 +281,58 @@ func decodeID(b []byte) (id ID, ok bool) {
 	copy(id.Hash[:], b[8:])
 	return id, true
 }
+
+// Stream is what a file holds of one stream.
+type Stream struct {
+	Key      Key
+	Position []byte // JSON; nil when it has none
+	IDs      int
+	Written  time.Time // the latest commit
+}
+
+// Streams returns what the file holds, by key.
+func (s *Store) Streams() (streams []Stream, err error) {
+	err = guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			all := tx.Bucket(bucketStreams)
+			return all.ForEachBucket(func(name []byte) error {
+				b := all.Bucket(name)
+				st := Stream{Key: parseKey(string(name)), Position: bytes.Clone(b.Get(keyPosition))}
+				st.Written, _ = time.Parse(time.RFC3339, string(b.Get(keyWritten)))
+				if ids := b.Bucket(keyIDs); ids != nil {
+					st.IDs = ids.Stats().KeyN
+				}
+				streams = append(streams, st)
+				return nil
+			})
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("db %s: %w", s.path, err)
+	}
+	return streams, nil
+}
+
+// Forget drops all that the file holds of a stream; false when that is nothing.
+func (s *Store) Forget(k Key) (had bool, err error) {
+	err = guard(func() error {
+		return s.db.Update(func(tx *bbolt.Tx) error {
+			streams := tx.Bucket(bucketStreams)
+			if had = streams.Bucket([]byte(k.String())) != nil; !had {
+				return nil
+			}
+			return streams.DeleteBucket([]byte(k.String()))
+		})
+	})
+	if err != nil {
+		return false, fmt.Errorf("db %s: %w", s.path, err)
+	}
+	return had, nil
+}
+
+// Close closes the file. Stores that come from a Claim are closed by its
+// Release.
+func (s *Store) Close() error { return s.close() }
 
 func (s *Store) close() error { return guard(s.db.Close) }
 

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
@@ -75,6 +76,40 @@ func TestPositionsLast(t *testing.T) {
 	}
 	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", st.Mode(), err)
+	}
+}
+
+func TestStreamsAndForget(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	if _, err := Open(path); err == nil {
+		t.Error("a file that is not there is made")
+	}
+	s := mustOpen(t, path)
+	odd := Key{Host: "h:8443", AppID: "a|b", Stream: "impersonation"}
+	if err := s.Commit([]Change{{Key: keyOf("siem"), Position: position{"t"}}, {Key: odd, AddIDs: []ID{id(1, 'a'), id(2, 'b')}}}); err != nil {
+		t.Fatal(err)
+	}
+	streams, err := s.Streams()
+	if err != nil || len(streams) != 2 {
+		t.Fatalf("%v, %v", streams, err)
+	}
+	for i := range streams {
+		if time.Since(streams[i].Written) > time.Minute {
+			t.Errorf("written %v", streams[i].Written)
+		}
+		streams[i].Written = time.Time{}
+	}
+	want := []Stream{{Key: keyOf("siem"), Position: []byte(`{"Token":"t"}`)}, {Key: odd, IDs: 2}}
+	if diff := cmp.Diff(want, streams); diff != "" {
+		t.Error(diff)
+	}
+	for _, had := range []bool{true, false} {
+		if got, err := s.Forget(odd); got != had || err != nil {
+			t.Errorf("got %v, %v, want %v", got, err, had)
+		}
+	}
+	if streams, err := s.Streams(); err != nil || len(streams) != 1 {
+		t.Errorf("%v, %v", streams, err)
 	}
 }
 

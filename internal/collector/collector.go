@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -38,6 +39,8 @@ type Options struct {
 	Log    *slog.Logger
 	// Client replaces the one made from Config, in tests.
 	Client *mimecast.Client
+	// statfs replaces the system's, in tests.
+	statfs func(path string) (free, total uint64, err error)
 }
 
 // Collector runs the streams of one instance.
@@ -48,6 +51,7 @@ type Collector struct {
 	client    *mimecast.Client
 	queue     queue
 	committer *committer
+	room      *room
 	handover  *Handover
 	streams   []*stream
 	pollers   []poller
@@ -70,7 +74,15 @@ func Start(o Options) (*Collector, error) {
 		queue: make(queue, queueLength), done: make(chan struct{}),
 	}
 	c.committer = newCommitter(nil, o.Log)
-	c.handover = newHandover(c.queue, c.committer, o.Log)
+	folder := ""
+	if o.Config.DB != "" {
+		folder = filepath.Dir(o.Config.DB)
+	}
+	c.room = newRoom(folder, o.Log)
+	if o.statfs != nil {
+		c.room.statfs = o.statfs
+	}
+	c.handover = newHandover(c.queue, c.committer, c.room, o.Log)
 	c.makeStreams()
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
@@ -135,6 +147,7 @@ func (c *Collector) run(ctx context.Context) {
 		polling.Go(func() { c.keepPolling(ctx, c.streams[i], c.pollers[i]) })
 	}
 	polling.Go(func() { c.summarize(ctx) })
+	polling.Go(func() { c.protect("room", func() { c.room.watch(ctx) }) })
 	polling.Wait()
 	stopWriting()
 	writing.Wait()

@@ -285,3 +285,41 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 		r.notLogged(c.AppKey, c.AccessKey, c.SecretKey, "a bug in this plugin")
 	})
 }
+
+func TestAFullDisk(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		free := uint64(1 << 40)
+		r.statfs = func(string) (uint64, uint64, error) { return free, 1 << 40, nil }
+		for range 4 {
+			r.sim.AddBatch(2000)
+		}
+		r.start()
+		r.step(1)
+		free = reserve - 1
+		r.run(3 * time.Second)
+		before := r.host.appends
+		r.sim.AddBatch(2000)
+		r.run(time.Minute)
+		if r.host.appends != before {
+			r.t.Errorf("%d appends to a full disk", r.host.appends-before)
+		}
+		r.logged("is nearly full; nothing is handed over")
+
+		// Room for some, as long as the free space does not show it taken.
+		free = reserve + pieceSize*5
+		for range 10 {
+			r.step(0)
+		}
+		size := 0
+		for _, a := range r.host.ring {
+			size += len(a.buf)
+		}
+		if size < 3*pieceSize || size > 5*pieceSize {
+			r.t.Errorf("%d bytes were handed over with room for %d", size, 5*pieceSize)
+		}
+		free = 1 << 40
+		r.run(time.Minute)
+		r.logged("there is room on the file system of the db again")
+		r.clean()
+	})
+}

@@ -56,6 +56,7 @@ var ErrFull = errors.New("full")
 type Handover struct {
 	queue     queue
 	committer *committer
+	room      *room
 	log       *slog.Logger
 	now       func() time.Time
 
@@ -64,6 +65,7 @@ type Handover struct {
 	resumed  time.Time // when the last pause ended
 	sent     []unit    // handed over and not yet safe, oldest first
 	total    uint64    // records handed over
+	handed   int64     // bytes handed over
 	inFlight int       // bytes handed over and not yet counted
 	appends  int       // as many appends
 
@@ -86,9 +88,9 @@ type unit struct {
 	counted bool
 }
 
-func newHandover(q queue, c *committer, log *slog.Logger) *Handover {
+func newHandover(q queue, c *committer, r *room, log *slog.Logger) *Handover {
 	now := time.Now()
-	return &Handover{queue: q, committer: c, log: log, now: time.Now, countedAt: now, resumed: now}
+	return &Handover{queue: q, committer: c, room: r, log: log, now: time.Now, countedAt: now, resumed: now}
 }
 
 // Pause keeps the instance from handing over anything until Resume.
@@ -114,6 +116,10 @@ func (h *Handover) Drain(host Host, deadline time.Time) {
 		}
 		p := h.next(deadline)
 		if p == nil {
+			break
+		}
+		h.current = p
+		if !h.room.has(h.handed, len(p.buf)) {
 			break
 		}
 		if err := h.give(host, p); err != nil {
@@ -159,10 +165,9 @@ func (h *Handover) next(deadline time.Time) *piece {
 	}
 }
 
-// give hands over a piece, its last record in an append of its own. After an
-// error it is current, and goes on where it stopped.
+// give hands over the current piece, its last record in an append of its own.
+// After an error it stays current, and goes on where it stopped.
 func (h *Handover) give(host Host, p *piece) error {
-	h.current = p
 	if p.records > 1 && !p.begun {
 		if err := h.append(host, p, p.records-1, p.buf[:p.last], p.before); err != nil {
 			return err
@@ -205,6 +210,7 @@ func (h *Handover) append(host Host, p *piece, records int, buf []byte, change *
 	h.total += uint64(records)
 	h.inFlight += len(buf)
 	h.appends++
+	h.handed += int64(len(buf))
 	h.sent = append(h.sent, unit{h.total, len(buf), change, h.now(), false})
 	return nil
 }
@@ -260,9 +266,7 @@ func (h *Handover) count(n uint64) {
 			break
 		}
 		if !u.counted {
-			u.counted = true
-			h.inFlight -= u.bytes
-			h.appends--
+			h.taken(u)
 		}
 		if u.total < n {
 			safe = u.total
@@ -274,6 +278,14 @@ func (h *Handover) count(n uint64) {
 		return
 	}
 	h.counted, h.countedAt, h.safe = n, now, safe
+}
+
+// taken notes that the host has taken an append.
+func (h *Handover) taken(u *unit) {
+	u.counted = true
+	h.inFlight -= u.bytes
+	h.appends--
+	h.room.taken.Add(int64(u.bytes))
 }
 
 // doubt gives up on the host's count for good.
@@ -303,9 +315,7 @@ func (h *Handover) guess() {
 			h.safe = max(h.safe, u.total)
 		}
 		if !u.counted {
-			u.counted = true
-			h.inFlight -= u.bytes
-			h.appends--
+			h.taken(u)
 		}
 	}
 }

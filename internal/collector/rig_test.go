@@ -113,6 +113,8 @@ type rig struct {
 	dir  string
 	log  logBuffer
 
+	statfs func(string) (free, total uint64, err error)
+
 	files     *checkpoint.Files
 	closing   *checkpoint.Claim
 	collector *Collector
@@ -223,7 +225,7 @@ func (r *rig) start() {
 		}
 	}
 	c, err := Start(Options{
-		Config: r.cfg, Claim: claim, Client: r.client(),
+		Config: r.cfg, Claim: claim, Client: r.client(), statfs: r.statfs,
 		Log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

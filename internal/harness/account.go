@@ -2,6 +2,7 @@ package harness
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"fmt"
 	"iter"
 	"os"
@@ -19,8 +20,7 @@ type Account struct {
 	Foreign  int // received but never served
 	Unparsed int // records of bytes that could not be read
 
-	// Samples of what is wrong, for messages.
-	FirstLost, FirstForeign string
+	FirstLost string // one that was lost, for messages
 }
 
 // String returns the account in one line.
@@ -33,70 +33,102 @@ func (a Account) Clean() bool {
 	return a.Lost == 0 && a.Twice == 0 && a.Foreign == 0 && a.Unparsed == 0
 }
 
-// Tally compares a file of JSON lines with the canonical records that should be
-// in it. A file that does not exist is empty; a last line without its end is
-// not counted.
-func Tally(expected iter.Seq[string], path string) (Account, error) {
-	var a Account
-	want := map[string]int{}
-	for record := range expected {
-		if want[record] == 0 {
-			a.Served++
-		}
-		want[record]++
-	}
-	seen, err := readRecords(path)
-	if err != nil {
-		return a, err
-	}
-	for record, n := range seen {
-		a.Received += n
-		switch due := want[record]; {
-		case due > 0:
-			a.Twice += max(n-due, 0)
-		case isUnparsed(record):
-			a.Unparsed += n
-		default:
-			a.Foreign += n
-			a.FirstForeign = record
-		}
-	}
-	for record, due := range want {
-		if n := seen[record]; n < due {
-			a.Lost += due - n
-			a.FirstLost = record
-		}
-	}
-	return a, nil
+// Tally counts records by their whole content, in little memory each.
+type Tally struct {
+	seen     map[digest]int32
+	received int
+	unparsed int
 }
 
-func readRecords(path string) (map[string]int, error) {
-	seen := map[string]int{}
+type digest [16]byte
+
+func digestOf(canonical string) (d digest) {
+	sum := sha256.Sum256([]byte(canonical))
+	copy(d[:], sum[:])
+	return d
+}
+
+// Add counts a record, spelled as any JSON.
+func (t *Tally) Add(record []byte) error {
+	canonical, err := simulator.Canonical(record)
+	if err != nil {
+		return fmt.Errorf("not a record: %w: %.200s", err, record)
+	}
+	if t.seen == nil {
+		t.seen = map[digest]int32{}
+	}
+	t.received++
+	if strings.Contains(canonical, `"log_type":"unparsed"`) {
+		t.unparsed++
+		return nil
+	}
+	t.seen[digestOf(canonical)]++
+	return nil
+}
+
+// AddFile counts the records in a file of JSON lines. A file that does not
+// exist is empty; a last line without its end is not counted.
+func (t *Tally) AddFile(path string) error {
 	f, err := os.Open(path)
 	if os.IsNotExist(err) {
-		return seen, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
 	in := bufio.NewReaderSize(f, 1<<20)
 	for {
 		line, err := in.ReadSlice('\n')
 		if err == bufio.ErrBufferFull {
-			return nil, fmt.Errorf("%s: a line of more than 1 MiB", path)
+			return fmt.Errorf("%s: a line of more than 1 MiB", path)
 		}
 		if err != nil {
-			return seen, nil
+			return nil
 		}
-		record, err := simulator.Canonical(line)
-		if err != nil {
-			return nil, fmt.Errorf("%s: not a record: %w: %.200s", path, err, line)
+		if err := t.Add(line); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		seen[record]++
 	}
 }
 
-func isUnparsed(record string) bool {
-	return strings.Contains(record, `"log_type":"unparsed"`)
+// Received is how many records were counted.
+func (t *Tally) Received() int { return t.received }
+
+// Different is how many different ones.
+func (t *Tally) Different() int { return len(t.seen) }
+
+// Account compares what was counted with the canonical records that should
+// have come.
+func (t *Tally) Account(expected iter.Seq[string]) Account {
+	a := Account{Received: t.received, Unparsed: t.unparsed}
+	due := map[digest]int32{}
+	for record := range expected {
+		d := digestOf(record)
+		if due[d]++; due[d] == 1 {
+			a.Served++
+		}
+		if due[d] > t.seen[d] {
+			a.Lost++
+			a.FirstLost = record
+		}
+	}
+	for d, n := range t.seen {
+		switch want := due[d]; {
+		case want == 0:
+			a.Foreign += int(n)
+		case n > want:
+			a.Twice += int(n - want)
+		}
+	}
+	return a
+}
+
+// TallyFile compares a file of JSON lines with the records that should be in it.
+func TallyFile(expected iter.Seq[string], path string) (Account, error) {
+	var t Tally
+	if err := t.AddFile(path); err != nil {
+		return Account{}, err
+	}
+	return t.Account(expected), nil
 }

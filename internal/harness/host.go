@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -37,9 +39,10 @@ type Host struct {
 	Env       []string
 
 	// Only for a real Fluent Bit:
-	Service  []string // lines of the service section
-	Pipeline string   // more of the pipeline: filters, outputs; empty: one file output
-	Memory   bool     // memory storage instead of the file system
+	Service    map[string]string // of the service section, over defaults
+	Processors string            // of every input, as they stand in it
+	Pipeline   string            // more of the pipeline: filters, outputs; empty: one file output
+	Memory     bool              // memory storage instead of the file system
 }
 
 // Process is a host that runs.
@@ -55,6 +58,9 @@ func (h Host) Output() string { return filepath.Join(h.Dir, "records.jsonl") }
 
 // LogFile is the file that the host's log is written to.
 func (h Host) LogFile() string { return filepath.Join(h.Dir, "host.log") }
+
+// Storage is the folder of a real Fluent Bit's chunks.
+func (h Host) Storage() string { return filepath.Join(h.Dir, "storage") }
 
 // ConfigFile is the configuration of a real Fluent Bit.
 func (h Host) ConfigFile() string { return filepath.Join(h.Dir, "fluent-bit.yaml") }
@@ -102,9 +108,11 @@ func (h Host) miniHostArgs() []string {
 // WriteConfig writes the configuration of a real Fluent Bit.
 func (h Host) WriteConfig() error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "service:\n  flush: 1\n  grace: 5\n  storage.path: %q\n  storage.checksum: on\n", filepath.Join(h.Dir, "storage"))
-	for _, line := range h.Service {
-		fmt.Fprintf(&b, "  %s\n", line)
+	service := map[string]string{"flush": "1", "grace": "5", "storage.path": h.Storage()}
+	maps.Copy(service, h.Service)
+	b.WriteString("service:\n")
+	for _, key := range slices.Sorted(maps.Keys(service)) {
+		fmt.Fprintf(&b, "  %s: %q\n", key, service[key])
 	}
 	fmt.Fprintf(&b, "plugins:\n  - %q\npipeline:\n  inputs:\n", h.Plugin)
 	for _, in := range h.Inputs {
@@ -115,6 +123,7 @@ func (h Host) WriteConfig() error {
 		for _, kv := range in {
 			fmt.Fprintf(&b, "      %s: %q\n", kv[0], kv[1])
 		}
+		b.WriteString(h.Processors)
 	}
 	if h.Pipeline != "" {
 		b.WriteString(h.Pipeline)
@@ -171,4 +180,33 @@ func (h Host) PluginLog() string {
 		}
 	}
 	return b.String()
+}
+
+// Holdings are what a process has of the machine.
+type Holdings struct {
+	Resident int // bytes of memory
+	Threads  int
+	Files    int // open ones
+}
+
+// Holds returns what the host has.
+func (p *Process) Holds() (Holdings, error) {
+	var h Holdings
+	proc := fmt.Sprintf("/proc/%d/", p.PID())
+	status, err := os.ReadFile(proc + "status")
+	if err != nil {
+		return h, err
+	}
+	_, rss, _ := strings.Cut(string(status), "VmRSS:")
+	if _, err := fmt.Sscan(rss, &h.Resident); err != nil {
+		return h, err
+	}
+	h.Resident <<= 10
+	tasks, err := os.ReadDir(proc + "task")
+	if err != nil {
+		return h, err
+	}
+	files, err := os.ReadDir(proc + "fd")
+	h.Threads, h.Files = len(tasks), len(files)
+	return h, err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"fluent-bit-mimecast/internal/simulator"
@@ -26,16 +27,31 @@ func StartService(cfg simulator.Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listening on loopback: %w", err)
+	s := &Service{Server: sim}
+	if err := s.listen("127.0.0.1:0"); err != nil {
+		return nil, err
 	}
-	s := &Service{Server: sim, URL: "http://" + listener.Addr().String()}
-	s.server = &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = s.server.Serve(listener) }() // until Close
 	return s, nil
 }
+
+func (s *Service) listen(address string) error {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return fmt.Errorf("listening on loopback: %w", err)
+	}
+	s.URL = "http://" + listener.Addr().String()
+	server := &http.Server{Handler: s.Server, ReadHeaderTimeout: 10 * time.Second}
+	s.server = server
+	go func() { _ = server.Serve(listener) }() // until it is closed
+	return nil
+}
+
+// Down ends all connections and refuses new ones, until Up.
+func (s *Service) Down() error { return s.server.Close() }
+
+// Up listens again, at the same address.
+func (s *Service) Up() error { return s.listen(strings.TrimPrefix(s.URL, "http://")) }
 
 // Close stops the simulator and its connections.
 func (s *Service) Close() {

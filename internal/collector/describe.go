@@ -1,0 +1,65 @@
+package collector
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/config"
+)
+
+// Describe says in words where a stream is, a line for each thing to say.
+func Describe(s checkpoint.Stream) ([]string, error) {
+	if s.Position == nil {
+		return []string{"no position yet"}, nil
+	}
+	if s.Key.Stream == config.SIEM {
+		var pos siemPosition
+		if err := json.Unmarshal(s.Position, &pos); err != nil {
+			return nil, fmt.Errorf("its position can't be read: %w", err)
+		}
+		return pos.words(), nil
+	}
+	var pos pagedPosition
+	if err := json.Unmarshal(s.Position, &pos); err != nil {
+		return nil, fmt.Errorf("its position can't be read: %w", err)
+	}
+	return pos.words(), nil
+}
+
+func (pos siemPosition) words() []string {
+	var lines []string
+	switch {
+	case pos.Token == "" && pos.Records == 0:
+		lines = append(lines, "it starts from the earliest logs that the service has")
+	case pos.At.IsZero():
+		lines = append(lines, "it has a token, with no time known yet")
+	default:
+		lines = append(lines, "logs up to "+moment(pos.At)+" are delivered")
+	}
+	if pos.Records > 0 {
+		kind := "a plain file"
+		if pos.Compress {
+			kind = "a zip"
+		}
+		lines = append(lines, fmt.Sprintf("then %d records of a batch (%s, %s), the last from %s", pos.Records, pos.Format, kind, pos.File))
+	}
+	return lines
+}
+
+func (pos pagedPosition) words() []string {
+	var lines []string
+	if !pos.LastPoll.IsZero() {
+		lines = append(lines, "the last poll that was completed reached "+moment(pos.LastPoll))
+	}
+	if pos.Newest.IsZero() {
+		return append(lines, "no event has been delivered yet")
+	}
+	return append(lines, "the newest event delivered is of "+moment(pos.Newest))
+}
+
+func moment(t time.Time) string {
+	return strings.Replace(t.UTC().Format(time.RFC3339), "T", " ", 1)
+}
