@@ -27,7 +27,7 @@ const (
 	requestsPerSecond = 100
 	requestBurst      = 100
 	// maxEnvelope bounds an answer that is read into memory: an error, a page.
-	maxEnvelope = 64 << 20
+	maxEnvelope = 32 << 20
 	// maxHeader bounds the headers of an answer.
 	maxHeader = 256 << 10
 	// A whole answer may take this many times the timeout, so that one which
@@ -179,7 +179,8 @@ func (c *Client) post(ctx context.Context, uri string, body any) (*answer, error
 	resp, err := c.http.Do(req)
 	if err != nil {
 		stop.cancel()
-		return nil, fmt.Errorf("%s: %w", uri, stop.explain(ctx, withoutURL(err)))
+		err = stop.explain(ctx, withoutURL(err))
+		return nil, fmt.Errorf("%s: %w", uri, &cleanError{clean(creds.redact(err.Error())), err})
 	}
 	c.observe(resp.Header)
 	a := &answer{uri: uri, header: resp.Header, body: stop.guard(ctx, resp.Body), redact: creds.redact}

@@ -47,6 +47,7 @@ func (c Credentials) redact(text string) string {
 	for _, secret := range []string{c.AppKey, c.AccessKey, c.SecretKey} {
 		if len(secret) >= 4 {
 			text = strings.ReplaceAll(text, secret, "…")
+			text = strings.ReplaceAll(text, strings.ReplaceAll(secret, "/", `\/`), "…")
 		}
 	}
 	return text

@@ -9,22 +9,41 @@ import (
 
 // envelope is the shape of every JSON answer of the API.
 type envelope struct {
-	Meta *struct {
-		Pagination struct {
-			Next string `json:"next"`
-		} `json:"pagination"`
-	} `json:"meta"`
-	Data []rawJSON  `json:"data"`
-	Fail []failures `json:"fail"`
+	next string // token of the next page
+	data []rawJSON
+	fail []rawJSON
 }
 
-type failures struct {
-	Errors []struct {
-		Code      string `json:"code"`
-		Message   string `json:"message"`
-		Field     string `json:"field"`
-		Retryable bool   `json:"retryable"`
-	} `json:"errors"`
+// readEnvelope reads one; false when body is none.
+func readEnvelope(body []byte) (e envelope, ok bool) {
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
+	var shape struct {
+		Meta *struct {
+			Pagination struct {
+				Next string `json:"next"`
+			} `json:"pagination"`
+		} `json:"meta"`
+		Data rawJSON `json:"data"`
+		Fail rawJSON `json:"fail"`
+	}
+	if err := unmarshal(body, &shape); err != nil || (shape.Meta == nil && shape.Fail == nil) {
+		return e, false
+	}
+	if shape.Meta != nil {
+		e.next = shape.Meta.Pagination.Next
+	}
+	var err error
+	if shape.Data != nil {
+		if e.data, err = elements(shape.Data); err != nil {
+			return e, false
+		}
+	}
+	if shape.Fail != nil {
+		if e.fail, err = elements(shape.Fail); err != nil {
+			e.fail = []rawJSON{shape.Fail} // an object where a list should be
+		}
+	}
+	return e, true
 }
 
 // read takes the whole body, up to a limit.
@@ -50,8 +69,8 @@ func (a *answer) envelope() (*envelope, error) {
 }
 
 func (a *answer) parse(body []byte) (*envelope, error) {
-	var e envelope
-	if err := unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &e); err != nil || (e.Meta == nil && e.Fail == nil) {
+	e, ok := readEnvelope(body)
+	if !ok {
 		return nil, a.unexpected(body)
 	}
 	if refusal := e.refusal(a, http.StatusOK); refusal != nil {
@@ -67,37 +86,33 @@ func (a *answer) unexpected(body []byte) error {
 		kind = "no media type"
 	}
 	return &ResponseError{a.uri, fmt.Sprintf("an answer that is not the API's (%s, %d bytes, beginning %q)",
-		kind, len(body), clean(a.redact(string(body[:min(len(body), 80)]))))}
+		kind, len(body), short(clean(a.redact(string(body[:min(len(body), 2<<10)]))), 80))}
 }
 
-// refusal returns the first failure in an envelope, nil when there is none.
+// refusal returns the first failure in an envelope, nil when there is none. In
+// API 1.0 it is in a list errors of its own, in 2.0 it stands bare.
 func (e *envelope) refusal(a *answer, status int) *APIError {
-	if len(e.Fail) == 0 {
+	if len(e.fail) == 0 {
 		return nil
 	}
-	refusal := &APIError{URI: a.uri, Status: status, Wait: told(a.header)}
-	for _, f := range e.Fail {
-		for _, one := range f.Errors {
-			if refusal.Code == "" {
-				refusal.Code = clean(a.redact(one.Code))
-				refusal.Message = clean(a.redact(one.Message))
-				refusal.Field = clean(a.redact(one.Field))
-				refusal.Retryable = one.Retryable
-			}
-		}
+	first := e.fail[0]
+	if inner, err := elements(member(first, "errors")); err == nil && len(inner) > 0 {
+		first = inner[0]
 	}
-	return refusal
+	said := func(key string) string { return clean(a.redact(text(first, key))) }
+	return &APIError{
+		URI: a.uri, Status: status, Code: said("code"), Message: said("message"), Field: said("field"),
+		Retryable: truth(first, "retryable"), Wait: told(a.header),
+	}
 }
 
 // refusal turns an answer with a status other than 200 into an error.
 func (a *answer) refusal(resp *http.Response) *APIError {
 	status := resp.StatusCode
 	refusal := &APIError{URI: a.uri, Status: status, Wait: told(a.header)}
-	var e envelope
-	body, err := a.read(1 << 20)
-	if err == nil && unmarshal(body, &e) == nil {
-		if r := e.refusal(a, status); r != nil {
-			refusal = r
+	if body, err := a.read(1 << 20); err == nil {
+		if e, ok := readEnvelope(body); ok && len(e.fail) > 0 {
+			refusal = e.refusal(a, status)
 		}
 	}
 	switch {

@@ -138,8 +138,24 @@ func clean(text string) string {
 		return r
 	}, strings.ToValidUTF8(text, ""))
 	text = strings.Join(strings.Fields(text), " ")
-	if r := []rune(text); len(r) > maxErrorText {
-		text = string(r[:maxErrorText]) + "…"
+	return short(text, maxErrorText)
+}
+
+// short cuts a text to so many characters.
+func short(text string, n int) string {
+	if r := []rune(text); len(r) > n {
+		return string(r[:n]) + "…"
 	}
 	return text
 }
+
+// cleanError is an error whose text may hold what came from the network; the
+// error itself is still there for errors.As.
+type cleanError struct {
+	text string
+	err  error
+}
+
+func (e *cleanError) Error() string { return e.text }
+
+func (e *cleanError) Unwrap() error { return e.err }

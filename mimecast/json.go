@@ -1,8 +1,17 @@
 package mimecast
 
-import jsoniter "github.com/json-iterator/go"
+import (
+	"errors"
+	"fmt"
 
-// This file alone knows which library reads the API's envelopes.
+	jsoniter "github.com/json-iterator/go"
+)
+
+// This file alone knows which library reads the API's envelopes. They come from
+// the network, so lists in them are bounded while they are read.
+
+// maxElements bounds a list: pages have at most 10,000 events.
+const maxElements = 20000
 
 // rawJSON is a JSON value as the service spelled it.
 type rawJSON = jsoniter.RawMessage
@@ -16,13 +25,72 @@ func unmarshal(data []byte, v any) error {
 	return jsoniter.ConfigCompatibleWithStandardLibrary.Unmarshal(data, v)
 }
 
-// firstKey returns the first key of the JSON object that data begins with,
-// empty when there is none. Data may be cut off after it.
-func firstKey(data []byte) string {
-	var key string
-	jsoniter.ParseBytes(jsoniter.ConfigDefault, data).ReadMapCB(func(_ *jsoniter.Iterator, k string) bool {
-		key = k
-		return false
+// elements returns the elements of a list; a null is an empty one.
+func elements(data []byte) ([]rawJSON, error) {
+	it := jsoniter.ParseBytes(jsoniter.ConfigDefault, data)
+	var list []rawJSON
+	switch it.WhatIsNext() {
+	case jsoniter.ArrayValue:
+	case jsoniter.NilValue:
+		return nil, nil
+	default:
+		return nil, errors.New("not a list")
+	}
+	it.ReadArrayCB(func(it *jsoniter.Iterator) bool {
+		if len(list) == maxElements {
+			it.ReportError("elements", fmt.Sprintf("a list of more than %d elements", maxElements))
+			return false
+		}
+		list = append(list, it.SkipAndReturnBytes())
+		return it.Error == nil
 	})
-	return key
+	return list, it.Error
+}
+
+// member returns the first member of an object that is called so, nil when there
+// is none or it is no object.
+func member(data []byte, key string) (value rawJSON) {
+	it := jsoniter.ParseBytes(jsoniter.ConfigDefault, data)
+	if it.WhatIsNext() != jsoniter.ObjectValue {
+		return nil
+	}
+	it.ReadMapCB(func(it *jsoniter.Iterator, k string) bool {
+		v := it.SkipAndReturnBytes()
+		if k == key && it.Error == nil {
+			value = v
+		}
+		return value == nil
+	})
+	return value
+}
+
+// text returns a member that is a string.
+func text(data []byte, key string) (s string) {
+	_ = unmarshal(member(data, key), &s) // anything else is none
+	return s
+}
+
+// truth says whether a member is true, or the string of it.
+func truth(data []byte, key string) bool {
+	v := member(data, key)
+	return string(v) == "true" || string(v) == `"true"`
+}
+
+// isEnvelopeHead says whether data, which may be cut off anywhere, begins an
+// envelope of the API: an object with an object meta or a list fail, though not
+// behind another that is long.
+func isEnvelopeHead(data []byte) (is bool) {
+	it := jsoniter.ParseBytes(jsoniter.ConfigDefault, data)
+	if it.WhatIsNext() != jsoniter.ObjectValue {
+		return false
+	}
+	it.ReadMapCB(func(it *jsoniter.Iterator, k string) bool {
+		kind := it.WhatIsNext()
+		is = is || (k == "meta" && kind == jsoniter.ObjectValue) || (k == "fail" && kind == jsoniter.ArrayValue)
+		if !is {
+			it.Skip()
+		}
+		return !is && it.Error == nil
+	})
+	return is
 }

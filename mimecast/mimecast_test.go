@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -167,6 +168,9 @@ func TestSIEMAnswers(t *testing.T) {
 	batch("a=1|b=2\n", kind, "text/plain", disposition, "attachment; filename=x; filename=y", token, "next")
 	batch("a=1|b=2\n", kind, "text/plain", token, "next")
 	batch(`{"fields":1}`, disposition, file, token, "next")
+	batch(`{"data":[{"a":1}],"type":"MTA"}`, kind, "application/json", token, "next")
+	batch("{\"a\":1}\n{\"b\":2}", kind, "text/plain", token, "next")
+	batch(`{"meta":1}`, disposition, file, token, "next")
 	batch("", kind, "application/octet-stream", disposition, file, token, "next")
 	nothing(nothingNew, kind, "application/json")
 	nothing(nothingNew, kind, "application/json;charset=utf-8", token, "next")
@@ -180,6 +184,11 @@ func TestSIEMAnswers(t *testing.T) {
 	fails("more than 16 KiB", "PK\x03\x04", token, strings.Repeat("t", 16<<10+1))
 	fails("err_some_code", `{"meta":{"status":200},"data":[],"fail":[{"errors":[{"code":"err_some_code","message":"m","retryable":true}]}]}`, kind, "application/json")
 	fails("err_some_code", `{"fail":[{"errors":[{"code":"err_some_code"}]}]}`, disposition, file, token, "next")
+	fails("err_some_code", `{"data":[],"meta":{"status":200},"fail":[{"errors":[{"code":"err_some_code"}]}]}`, kind, "application/octet-stream", token, "next")
+	fails("err_some_code", `{"fail":[{"code":"err_some_code","message":7}]}`, kind, "application/json")
+	fails("err_some_code", `{"fail":{"errors":[{"code":"err_some_code","retryable":"false"}]},"meta":{}}`, kind, "application/json")
+	fails("status 200", `{"fail":[7]}`, kind, "application/json")
+	fails("not the API's", `{"meta":{},"data":[`+strings.Repeat("0,", maxElements)+`0]}`, kind, "application/json")
 	fails("not the API's (text/html, ", "<html>", kind, "text/html")
 	fails("not the API's (no media type, 0 bytes", "")
 	fails("not the API's", `{"some":"json"}`, kind, "application/json")
@@ -265,6 +274,26 @@ func TestErrorsHoldNoSecretsAndNoControlCharacters(t *testing.T) {
 			}
 		}
 	}
+	// The beginning of a secret that is cut off, and a secret in JSON's spelling.
+	c.SecretKey = "c2VjcmV0L2tleS93aXRoL3NsYXNoZXM//w=="
+	echo := newTestClient(t, transport(func(r *http.Request) (*http.Response, error) {
+		return nil, fmt.Errorf("malformed answer \x1b %s %s", c.AccessKey, c.AppKey)
+	}))
+	echo.source = func() (Credentials, error) { return c, nil }
+	_, _, err := siem(echo, "")
+	texts := []string{err.Error()}
+	for _, body := range []string{strings.Repeat(" x", 35) + c.AccessKey, `{"some":"` + strings.ReplaceAll(c.SecretKey, "/", `\/`) + `"}`} {
+		echo.http.Transport = answering(200, body)
+		_, _, err := siem(echo, "")
+		texts = append(texts, err.Error())
+	}
+	for _, text := range texts {
+		for _, secret := range []string{c.AppKey[:6], c.AccessKey[:6], "c2Vjcm", "\x1b"} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%q holds %q", text, secret)
+			}
+		}
+	}
 	if s := c.String(); strings.Contains(s, "secret") {
 		t.Errorf("credentials print as %q", s)
 	}
@@ -293,7 +322,8 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s: got %+v, %v, want an empty page", body, page, err)
 		}
 	}
-	for _, body := range []string{`{"meta":{},"data":[{"impersonationLogs":7}]}`, `{"meta":{},"data":[7]}`, `<html>`, `{}`, `{"meta":{},"data":[{"impersonationLogs":[{]}]}`} {
+	many := `{"meta":{},"data":[{"impersonationLogs":[` + strings.Repeat("0,", maxElements) + `0]}]}`
+	for _, body := range []string{many, `{"meta":{},"data":[{"impersonationLogs":7}]}`, `{"meta":{},"data":[7]}`, `<html>`, `{}`, `{"meta":{},"data":[{"impersonationLogs":[{]}]}`} {
 		if page, err := get(body); err == nil {
 			t.Errorf("%s: got %+v, want an error", body, page)
 		}

@@ -62,20 +62,20 @@ func (c *Client) page(ctx context.Context, uri, list string, filter map[string]a
 }
 
 func pageOf(a *answer, e *envelope, list string) (Page, error) {
-	var p Page
-	if e.Meta != nil {
-		p.Next = e.Meta.Pagination.Next
-	}
+	p := Page{Next: e.next}
 	if len(p.Next) > maxToken {
 		return Page{}, &ResponseError{a.uri, "a page token of more than 16 KiB"}
 	}
-	for _, data := range e.Data {
-		var lists map[string]rawJSON
-		var events []rawJSON
-		if err := unmarshal(data, &lists); err != nil {
+	for _, data := range e.data {
+		if len(data) == 0 || data[0] != '{' {
 			return Page{}, a.unexpected(data)
 		}
-		if raw, ok := lists[list]; ok && unmarshal(raw, &events) != nil {
+		raw := member(data, list)
+		if raw == nil {
+			continue
+		}
+		events, err := elements(raw)
+		if err != nil || len(p.Events)+len(events) > maxElements {
 			return Page{}, a.unexpected(raw)
 		}
 		for _, raw := range events {

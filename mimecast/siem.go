@@ -68,16 +68,17 @@ func (c *Client) SIEMLogs(ctx context.Context, r SIEMRequest) (*SIEMBatch, error
 // sign is sure, so an attachment, a binary media type, a next token and the
 // first bytes all count.
 func (c *Client) siemAnswer(a *answer, r SIEMRequest) (*SIEMBatch, error) {
-	body := bufio.NewReaderSize(a.body, 4<<10)
-	head, err := body.Peek(512)
+	body := bufio.NewReaderSize(a.body, maxHead)
+	head, err := body.Peek(maxHead)
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("%s: reading the answer: %w", a.uri, err)
 	}
 	next := a.header.Get("Mc-Siem-Token")
 	attached, name := attachment(a.header.Get("Content-Disposition"))
 	attached = attached || isBinary(a.mediaType)
+	json := !isZip(head) && isJSON(head)
 	switch {
-	case !isZip(head) && isEnvelope(head, attached):
+	case json && (isEnvelopeHead(trim(head)) || (!attached && next == "")):
 		return nil, c.siemNothing(&answer{a.uri, a.header, a.mediaType, io.NopCloser(body), a.redact})
 	case !isZip(head) && !attached && next == "":
 		return nil, a.unexpected(head)
@@ -102,25 +103,22 @@ func (c *Client) siemNothing(a *answer) error {
 		return c.refused(refusal)
 	case err != nil:
 		return err
-	case len(e.Data) > 0:
+	case len(e.data) > 0:
 		return &ResponseError{a.uri, "a JSON answer with data where a batch should be"}
 	}
 	return nil
 }
 
-// isEnvelope says whether an answer is the API's JSON rather than a log file,
-// which may be JSON too. An attachment is an envelope only if it begins like
-// one; anything else that is JSON is one unless it begins like a log file.
-func isEnvelope(head []byte, attached bool) bool {
-	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
-	if len(head) == 0 || head[0] != '{' {
-		return false
-	}
-	key := firstKey(head)
-	if attached {
-		return key == "meta" || key == "fail"
-	}
-	return key != "type"
+// maxHead is how much of an answer is looked at to tell what it is.
+const maxHead = 16 << 10
+
+func trim(head []byte) []byte {
+	return bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
+}
+
+func isJSON(head []byte) bool {
+	head = trim(head)
+	return len(head) > 0 && head[0] == '{'
 }
 
 func isZip(head []byte) bool {

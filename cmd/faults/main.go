@@ -121,6 +121,7 @@ func cases() []check {
 		{"pause, two instances", func(s *suite) (result, error) { return s.paused(2) }},
 		{"kill -9 while the main thread is held up", (*suite).stalled},
 		{"counts that don't agree: a processor drops", (*suite).processed},
+		{"counts that don't agree: conditional routes", (*suite).routed},
 		{"disk full, then room", (*suite).diskFull},
 		{"read-only disk, then writable", (*suite).readOnly},
 		{"the service's clock jumps an hour, both ways", (*suite).clock},

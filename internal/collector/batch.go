@@ -35,10 +35,23 @@ func (m mark) mix(h uint64) uint64 {
 	return (bits.RotateLeft64(m.digest, 5) ^ h) * 0x9e3779b185ebca87
 }
 
+// maxBad bounds the records of one file that are unreadable one by one. In a file
+// with more, all the rest is taken as unreadable.
+const maxBad = 100
+
+// oddity is something in a batch that may be a fault of one answer: where it is,
+// behind which records, and what it is.
+type oddity struct {
+	at     mark
+	file   string
+	offset int64
+	reason string
+}
+
 // changedError says that the same token brought another content.
 type changedError struct {
-	now    *fetched
-	reason string
+	now *fetched
+	was oddity
 }
 
 func (e *changedError) Error() string { return "the batch has changed" }
@@ -59,7 +72,7 @@ type batchRun struct {
 	file      string
 	collected time.Time
 	newest    uint32
-	confirmed bool // that the content is the same when it is fetched again
+	confirmed bool // that what is odd is in the batch itself
 
 	open *piece   // being filled
 	held []*piece // full, of a file that has not been read to its end
@@ -83,6 +96,8 @@ func (r *batchRun) decode(ctx context.Context) error {
 		file, err := batch.Next()
 		var d *record.Damage
 		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case err == io.EOF:
 			return r.end(ctx)
 		case errors.As(err, &d):
@@ -102,7 +117,7 @@ func (r *batchRun) end(ctx context.Context) error {
 		return &mismatchError{}
 	}
 	if r.at.records == 0 {
-		if err := r.confirm(ctx, "a batch with no records"); err != nil {
+		if err := r.confirm(ctx, oddity{at: r.at, reason: "a batch with no records"}); err != nil {
 			return err
 		}
 	}
@@ -137,7 +152,11 @@ func (r *batchRun) decodeFile(ctx context.Context, f *record.File) error {
 	r.at.digest = r.at.mix(xxhash.Sum64String(f.Name))
 	origin := record.Origin{Source: sourceSIEM, Type: record.TypeOf(f.Name), Collected: r.collected}
 	decoder := r.reader.Open(f, origin, r.f.request.Format == mimecast.JSON)
+	bad := 0
 	for n := 0; ; n++ {
+		if n%1000 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
 		p := r.piece(origin.Type)
 		start := len(p.buf)
 		var err error
@@ -148,11 +167,15 @@ func (r *batchRun) decodeFile(ctx context.Context, f *record.File) error {
 			err = r.took(ctx, start, decoder.Source())
 		case err == io.EOF && n == 0:
 			// Seen in production, but it might also be a fault of this answer.
-			return r.confirm(ctx, "an empty file "+f.Name)
+			return r.confirm(ctx, oddity{at: r.at, file: f.Name, reason: "an empty file"})
 		case err == io.EOF:
 			return r.send(ctx)
 		case errors.As(err, &d):
-			err = r.damaged(ctx, f, decoder, d)
+			if bad++; bad > maxBad {
+				d.OneRecord, d.Offset = false, d.Offset+int64(len(decoder.Source()))
+				d.Reason = "too much that can't be read"
+			}
+			err = r.damaged(ctx, f, decoder, d, bad == 1)
 			if err == nil && !d.OneRecord {
 				return r.send(ctx)
 			}
@@ -251,7 +274,7 @@ func (r *batchRun) discard() {
 // confirm makes sure that something odd is in the batch itself and not in this
 // one answer: only the same content twice counts. Otherwise it returns a
 // *changedError.
-func (r *batchRun) confirm(ctx context.Context, reason string) error {
+func (r *batchRun) confirm(ctx context.Context, what oddity) error {
 	if r.confirmed {
 		return nil
 	}
@@ -262,7 +285,7 @@ func (r *batchRun) confirm(ctx context.Context, reason string) error {
 	case again.refused, again.body == nil:
 		// The batch can't be had any more: what is here is all there is.
 	case !again.body.same(r.f.body):
-		return &changedError{again, reason}
+		return &changedError{again, what}
 	}
 	again.close()
 	r.confirmed = true
@@ -270,12 +293,14 @@ func (r *batchRun) confirm(ctx context.Context, reason string) error {
 }
 
 // damaged sends the bytes of a file that can't be read as records.
-func (r *batchRun) damaged(ctx context.Context, f *record.File, d record.Decoder, what *record.Damage) error {
-	if err := r.confirm(ctx, what.Error()); err != nil {
+func (r *batchRun) damaged(ctx context.Context, f *record.File, d record.Decoder, what *record.Damage, say bool) error {
+	if err := r.confirm(ctx, oddity{r.at, f.Name, what.Offset, what.Reason}); err != nil {
 		return err
 	}
-	r.log.Error("a log file can't be read; its bytes go out in records with log_type "+record.Unparsed,
-		"file", f.Name, "err", what.Reason, "offset", what.Offset)
+	if say {
+		r.log.Error("a log file can't be read; its bytes go out in records with log_type "+record.Unparsed,
+			"file", f.Name, "err", what.Reason, "offset", what.Offset)
+	}
 	if what.OneRecord {
 		return r.raw(ctx, f.Name, what.Reason, what.Offset, bytes.NewReader(d.Source()))
 	}
@@ -284,6 +309,7 @@ func (r *batchRun) damaged(ctx context.Context, f *record.File, d record.Decoder
 		if err := r.raw(ctx, f.Name, what.Reason, what.Offset, d.Rest()); err != nil {
 			return err
 		}
+		packed = packed || (f.Packed != nil && d.RestErr() != nil)
 	}
 	if packed {
 		return r.raw(ctx, f.Name, what.Reason+"; these are the file's compressed bytes", 0, f.Packed())
@@ -291,16 +317,20 @@ func (r *batchRun) damaged(ctx context.Context, f *record.File, d record.Decoder
 	return nil
 }
 
-// damagedBatch does the same for a batch that can't be taken apart.
+// damagedBatch does the same for bytes of a batch that are in no file.
 func (r *batchRun) damagedBatch(ctx context.Context, d *record.Damage) error {
-	if err := r.confirm(ctx, d.Error()); err != nil {
+	name := record.CleanName(r.f.name)
+	if err := r.confirm(ctx, oddity{r.at, "", d.Offset, d.Reason}); err != nil {
 		return err
 	}
-	name := record.CleanName(r.f.name)
 	r.log.Error("a batch can't be read; its bytes go out in records with log_type "+record.Unparsed,
 		"batch", name, "err", d.Reason, "offset", d.Offset)
 	r.file = name
-	return r.raw(ctx, name, d.Reason, d.Offset, io.NewSectionReader(r.f.body, d.Offset, r.f.body.size-d.Offset))
+	size := d.Size
+	if size == 0 {
+		size = r.f.body.size - d.Offset
+	}
+	return r.raw(ctx, name, d.Reason, d.Offset, io.NewSectionReader(r.f.body, d.Offset, size))
 }
 
 // raw sends bytes in records of a bounded size.
@@ -308,6 +338,9 @@ func (r *batchRun) raw(ctx context.Context, file, reason string, offset int64, i
 	buf := make([]byte, record.MaxRaw)
 	origin := record.Origin{Source: sourceSIEM, Type: record.Unparsed, Collected: r.collected}
 	for have := 0; ; {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		n, err := io.ReadFull(in, buf[have:])
 		have += n
 		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {

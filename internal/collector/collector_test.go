@@ -219,7 +219,7 @@ func TestLateEvents(t *testing.T) {
 func TestIdsAreForgottenBehindTheOverlap(t *testing.T) {
 	withRig(t, simulator.Config{}, []string{"logs", "impersonation", "overlap", "10m"}, func(r *rig) {
 		r.start()
-		for range 12 {
+		for range 36 {
 			r.sim.AddEvents(100, time.Now(), 10)
 			r.run(10 * time.Minute)
 		}
@@ -235,8 +235,8 @@ func TestIdsAreForgottenBehindTheOverlap(t *testing.T) {
 			r.t.Fatal(err)
 		}
 		closeStore(r)
-		if kept == 0 || kept > 250 || inFile == 0 || inFile > 250 {
-			r.t.Errorf("of 1200 ids %d are kept in memory, %d in the file", kept, inFile)
+		if kept == 0 || kept > 1500 || inFile == 0 || inFile > 1500 {
+			r.t.Errorf("of 3600 ids %d are kept in memory, %d in the file", kept, inFile)
 		}
 	})
 }

@@ -1,9 +1,15 @@
 package collector
 
 import (
+	"archive/zip"
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
+	"math/rand/v2"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -321,5 +327,152 @@ func TestAFullDisk(t *testing.T) {
 		r.run(time.Minute)
 		r.logged("there is room on the file system of the db again")
 		r.clean()
+	})
+}
+
+// TestABatchThatIsPackedAnew has an unreadable file in an archive that differs
+// in its bytes, though not in its contents, each time it is asked for.
+func TestABatchThatIsPackedAnew(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		served := 0
+		pack := func() []byte {
+			served++
+			var b bytes.Buffer
+			w := zip.NewWriter(&b)
+			for name, content := range map[string]string{"receipt_1.log": `{"type":"MTA","data":[{"a":1},{"a":2},{"b`} {
+				f, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: time.Unix(int64(1e9+served*2), 0)})
+				if err == nil {
+					_, err = io.WriteString(f, content)
+				}
+				if err != nil {
+					r.t.Error(err)
+				}
+			}
+			if err := w.Close(); err != nil {
+				r.t.Error(err)
+			}
+			return b.Bytes()
+		}
+		r.answer = func(w http.ResponseWriter, req *http.Request) {
+			body, _ := io.ReadAll(req.Body)
+			if strings.Contains(string(body), "second") {
+				_, _ = io.WriteString(w, `{"meta":{"status":200},"data":[],"fail":[]}`)
+				return
+			}
+			w.Header().Set("Mc-Siem-Token", "second")
+			_, _ = w.Write(pack())
+		}
+		r.start()
+		r.run(2 * time.Minute)
+		if len(r.host.stored) != 3 || served > 6 || !strings.Contains(r.host.stored[2].record, `"log_type":"unparsed"`) {
+			r.t.Errorf("served %d times, %d records stored: %v", served, len(r.host.stored), r.host.stored)
+		}
+	})
+}
+
+// TestABatchThatIsNeverTheSame goes on after a while.
+func TestABatchThatIsNeverTheSame(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		served := 0
+		r.answer = func(w http.ResponseWriter, req *http.Request) {
+			body, _ := io.ReadAll(req.Body)
+			if strings.Contains(string(body), "second") {
+				_, _ = io.WriteString(w, `{"meta":{"status":200},"data":[],"fail":[]}`)
+				return
+			}
+			served++
+			w.Header().Set("Mc-Siem-Token", "second")
+			w.Header().Set("Content-Disposition", "attachment; filename=receipt_1.log")
+			_, _ = fmt.Fprintf(w, `[{"a":1},{"broken %d`, served)
+			_, _ = io.WriteString(w, strings.Repeat("x", served))
+		}
+		r.start()
+		r.run(20 * time.Minute)
+		if len(r.host.stored) != 2 || served < 4 || served > 20 {
+			r.t.Errorf("served %d times, %d records stored", served, len(r.host.stored))
+		}
+	})
+}
+
+// TestMuchThatCanNotBeRead is a file of many list elements that are no records.
+func TestMuchThatCanNotBeRead(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		content := `[{"a":1},` + strings.Repeat("0,", 100000) + `{"a":2}]`
+		if _, err := r.sim.AddBatchFiles([]simulator.File{{Name: "receipt_1.log", JSON: []byte(content)}}); err != nil {
+			r.t.Fatal(err)
+		}
+		r.start()
+		r.run(time.Minute)
+		raw := 0
+		for _, s := range r.host.stored[1:] {
+			var record struct{ Raw string }
+			if err := json.Unmarshal([]byte(s.record), &record); err != nil {
+				r.t.Fatal(err)
+			}
+			raw += len(record.Raw)
+		}
+		if n := len(r.host.stored); n > maxBad+10 || raw < 100000*2-maxBad-20 {
+			r.t.Errorf("%d records, %d raw bytes", n, raw)
+		}
+		if n := strings.Count(r.log.String(), "level=ERROR"); n != 1 {
+			r.t.Errorf("%d error lines", n)
+		}
+	})
+}
+
+// TestBrokenBehindBroken has a syntax error in a file whose compressed bytes are
+// broken further on: all of them are kept.
+func TestBrokenBehindBroken(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		var b bytes.Buffer
+		w := zip.NewWriter(&b)
+		dice := rand.New(rand.NewPCG(1, 1))
+		for _, name := range []string{"receipt_1.log", "process_1.log"} {
+			f, err := w.Create(name)
+			if err == nil {
+				_, err = io.WriteString(f, `[{"a":"`+name+`"}] nonsense`)
+			}
+			for range 100000 {
+				_, _ = fmt.Fprintf(f, "%x", dice.Uint64())
+			}
+			if err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			r.t.Fatal(err)
+		}
+		archive := b.Bytes()
+		for i := range 2000 {
+			archive[len(archive)/4+i] ^= 0x5a
+		}
+		r.answer = func(w http.ResponseWriter, req *http.Request) {
+			body, _ := io.ReadAll(req.Body)
+			if strings.Contains(string(body), "second") {
+				_, _ = io.WriteString(w, `{"meta":{"status":200},"data":[],"fail":[]}`)
+				return
+			}
+			w.Header().Set("Mc-Siem-Token", "second")
+			_, _ = w.Write(archive)
+		}
+		r.start()
+		r.run(time.Minute)
+		packed, readable := 0, 0
+		for _, s := range r.host.stored {
+			var record struct{ Raw, Encoding, Error, A string }
+			if err := json.Unmarshal([]byte(s.record), &record); err != nil {
+				r.t.Fatal(err)
+			}
+			if record.A != "" {
+				readable++
+			}
+			if strings.Contains(record.Error, "compressed bytes") {
+				raw, _ := base64.StdEncoding.DecodeString(record.Raw)
+				packed += len(raw)
+			}
+		}
+		if readable != 2 || packed < len(archive)/2-1000 {
+			r.t.Errorf("%d records, %d compressed bytes of %d", readable, packed, len(archive)/2)
+		}
 	})
 }

@@ -12,6 +12,10 @@ import (
 	"fluent-bit-mimecast/mimecast"
 )
 
+// idsKept is how much longer ids are kept than a poll reaches back: for clocks
+// that are set back.
+const idsKept = 2 * time.Hour
+
 // maxEmptyPages is how many pages without events, which lead to more, a poll
 // follows in a row.
 const maxEmptyPages = 3
@@ -245,7 +249,7 @@ func (p *paged) complete(ctx context.Context, next pagedPosition, upTo time.Time
 		return err
 	}
 	p.pos = next
-	before := next.from(p.overlap).Unix()
+	before := next.from(p.overlap + idsKept).Unix()
 	for hash, unix := range p.delivered {
 		if unix < before {
 			delete(p.delivered, hash)
@@ -268,7 +272,7 @@ func (p *paged) send(ctx context.Context, next *pagedPosition) error {
 	c.after = &checkpoint.Change{Key: p.key, AddIDs: p.ids[n:]}
 	if next != nil {
 		c.after.Position = *next
-		c.after.ForgetBefore = next.from(p.overlap).Unix()
+		c.after.ForgetBefore = next.from(p.overlap + idsKept).Unix()
 	}
 	p.open, p.ids = nil, nil
 	return p.queue.put(ctx, c)

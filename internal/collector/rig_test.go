@@ -114,6 +114,7 @@ type rig struct {
 	log  logBuffer
 
 	statfs func(string) (free, total uint64, err error)
+	answer http.HandlerFunc // in the simulator's place
 
 	files     *checkpoint.Files
 	closing   *checkpoint.Claim
@@ -186,7 +187,12 @@ func (r *rig) client() *mimecast.Client {
 	base, _ := url.Parse("https://eu-api.mimecast.com")
 	c, err := mimecast.NewClient(mimecast.Options{
 		BaseURL: base, Timeout: r.cfg.HTTPTimeout, Credentials: r.cfg.Credentials,
-		Transport: transport(func(req *http.Request) (*http.Response, error) { return exchange(r.sim, req) }),
+		Transport: transport(func(req *http.Request) (*http.Response, error) {
+			if r.answer != nil {
+				return exchange(r.answer, req)
+			}
+			return exchange(r.sim, req)
+		}),
 	})
 	if err != nil {
 		r.t.Fatal(err)

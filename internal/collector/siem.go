@@ -20,6 +20,11 @@ const (
 	idleSave = 10 * time.Minute
 	// tokenRetry is how long to wait before a refused token is tried once more.
 	tokenRetry = 2 * time.Second
+	// A batch may come back different each time and still not be readable, for
+	// instance when the service packs it anew for each request. It is taken as
+	// it is after so many times with the same fault, or so many with any.
+	maxAlike   = 3
+	maxChanges = 8
 	// restartInterval spaces restarts from the earliest logs out: each delivers
 	// up to seven days again.
 	restartInterval = 10 * time.Minute
@@ -254,8 +259,11 @@ func (p *siem) save(ctx context.Context) error {
 // behind the position.
 func (p *siem) deliverBatch(ctx context.Context, f *fetched) error {
 	next := f.next
+	changes, alike := 0, 0
+	var was oddity
 	for {
 		run := newBatchRun(p, f)
+		run.confirmed = changes == maxChanges || alike == maxAlike
 		err := run.decode(ctx)
 		switch {
 		case err == nil && f.next != next:
@@ -266,9 +274,18 @@ func (p *siem) deliverBatch(ctx context.Context, f *fetched) error {
 		run.discard()
 		switch err := err.(type) {
 		case *changedError:
-			p.log.Warn("a batch that could not be read has come back different; going on with the new one", "reason", err.reason)
+			p.log.Warn("a batch that could not be read has come back different; going on with the new one",
+				"file", err.was.file, "err", err.was.reason, "offset", err.was.offset)
 			f.close()
 			*f = *err.now
+			if alike++; err.was != was {
+				was, alike = err.was, 1
+			}
+			if changes++; changes > 1 {
+				if err := pause(ctx, time.Second<<changes); err != nil {
+					return err
+				}
+			}
 		case *mismatchError:
 			p.log.Warn("the batch is not the one that was begun before; delivering all of it again", "delivered_before", p.pos.Records, "file", p.pos.File)
 			p.pos = siemPosition{Token: p.pos.Token, At: p.pos.At}

@@ -3,10 +3,13 @@ package record
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/flate"
@@ -20,6 +23,8 @@ const (
 	maxRatio     = 200
 	// Small archives may have any ratio: a few kilobytes of spaces are no bomb.
 	freeSize = 16 << 20
+	// maxUnpacked bounds one file, so that sums don't wrap.
+	maxUnpacked = 1 << 40
 )
 
 // File is a log file of a batch, to be read once.
@@ -57,7 +62,7 @@ func OpenBatch(r io.ReaderAt, size int64, name string) *Batch {
 		}
 		return salvage(r, size, err)
 	}
-	return zipped(archive)
+	return zipped(archive, r, size)
 }
 
 func isZip(head []byte) bool {
@@ -88,11 +93,13 @@ func broken(d *Damage) *Batch {
 
 // openZip reads an archive's directory within bounds.
 func openZip(r io.ReaderAt, size int64) (*zip.Reader, error) {
-	at, err := directoryAt(r, size)
-	if err != nil {
+	end, err := findEnd(r, size)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if size-at > maxDirectory {
+	case end.zip64:
+		return nil, limit("an archive in the layout for 4 GiB and more")
+	case end.directorySize > maxDirectory || size-end.directory > maxDirectory:
 		return nil, limit("an archive with a directory of more than %d bytes", maxDirectory)
 	}
 	archive, err := zip.NewReader(r, size)
@@ -102,10 +109,16 @@ func openZip(r io.ReaderAt, size int64) (*zip.Reader, error) {
 	if len(archive.File) > maxFiles {
 		return nil, limit("an archive of more than %d files", maxFiles)
 	}
-	var unpacked uint64
+	var packed, unpacked uint64
 	for _, f := range archive.File {
-		if !bomb(f) {
+		if f.CompressedSize64 > uint64(size) || f.UncompressedSize64 > maxUnpacked {
+			return nil, limit("an archive with a file larger than itself, or than %d bytes", int64(maxUnpacked))
+		}
+		if packed += f.CompressedSize64; !bomb(f) {
 			unpacked += f.UncompressedSize64
+		}
+		if packed > uint64(size) {
+			return nil, limit("an archive whose files overlap")
 		}
 		if tooLarge(unpacked, uint64(size)) {
 			return nil, limit("an archive that unpacks to more than %d times its size", maxRatio)
@@ -127,56 +140,124 @@ func tooLarge(unpacked, packed uint64) bool {
 	return unpacked > freeSize && unpacked/maxRatio > packed
 }
 
-// directoryAt returns where the archive's directory begins, from the record at
-// its end. Archives of 4 GiB, whose record is another, are not taken.
-func directoryAt(r io.ReaderAt, size int64) (int64, error) {
+// archiveEnd is the record at an archive's end.
+type archiveEnd struct {
+	at, to                   int64 // its own place, with its comment
+	directory, directorySize int64
+	zip64                    bool // the true numbers are elsewhere
+}
+
+func findEnd(r io.ReaderAt, size int64) (archiveEnd, error) {
 	const record, longestComment = 22, 1<<16 - 1
 	tail := make([]byte, min(size, record+longestComment))
-	if _, err := r.ReadAt(tail, size-int64(len(tail))); err != nil && err != io.EOF {
-		return 0, err
+	from := size - int64(len(tail))
+	if _, err := r.ReadAt(tail, from); err != nil && err != io.EOF {
+		return archiveEnd{}, err
 	}
 	for i := len(tail) - record; i >= 0; i-- {
 		if string(tail[i:i+4]) == "PK\x05\x06" {
-			return int64(binary.LittleEndian.Uint32(tail[i+16:])), nil
+			files := binary.LittleEndian.Uint16(tail[i+10:])
+			length, at := binary.LittleEndian.Uint32(tail[i+12:]), binary.LittleEndian.Uint32(tail[i+16:])
+			return archiveEnd{
+				at: from + int64(i), to: from + int64(i) + record + int64(binary.LittleEndian.Uint16(tail[i+20:])),
+				directory: int64(at), directorySize: int64(length),
+				zip64: files == math.MaxUint16 || length == math.MaxUint32 || at == math.MaxUint32,
+			}, nil
 		}
 	}
-	return 0, zip.ErrFormat
+	return archiveEnd{}, zip.ErrFormat
 }
 
-// zipped walks an archive by its directory.
-func zipped(archive *zip.Reader) *Batch {
+// zipped walks an archive by its directory: its files, and then what lies
+// between them and is none.
+func zipped(archive *zip.Reader, r io.ReaderAt, size int64) *Batch {
 	i := 0
+	whole := io.NewSectionReader(r, 0, size)
+	gaps := func() []*Damage { return uncovered(archive, r, size) }
+	var left []*Damage
 	return &Batch{func() (*File, error) {
 		for i < len(archive.File) {
 			f := archive.File[i]
 			i++
-			if !f.FileInfo().IsDir() || f.UncompressedSize64 > 0 {
-				return zipFile(f), nil
+			if f.FileInfo().IsDir() && f.CompressedSize64 == 0 {
+				continue
 			}
+			file, ok := zipFile(f)
+			if !ok {
+				// Its place can't be found: the whole archive stands in, once.
+				file.Packed = func() io.Reader { return whole }
+			}
+			return file, nil
 		}
-		return nil, io.EOF
+		if i == len(archive.File) {
+			i++
+			left = gaps()
+		}
+		if len(left) == 0 {
+			return nil, io.EOF
+		}
+		d := left[0]
+		left = left[1:]
+		return nil, d
 	}}
 }
 
-func zipFile(f *zip.File) *File {
-	file := &File{Name: CleanName(f.Name), Packed: func() io.Reader {
-		raw, err := f.OpenRaw()
-		if err != nil {
-			return bytes.NewReader(nil)
-		}
-		return raw
-	}}
-	if bomb(f) {
-		file.Reader = failed{limit("a file that unpacks to more than %d times its size", maxRatio)}
-		return file
-	}
-	r, err := f.Open()
+// zipFile opens a file; false when its bytes can't be found.
+func zipFile(f *zip.File) (*File, bool) {
+	raw, err := f.OpenRaw()
+	file := &File{Name: CleanName(f.Name), Packed: func() io.Reader { return raw }}
 	if err != nil {
 		file.Reader = failed{err}
-		return file
+		return file, false
 	}
-	file.Reader = &closing{r}
-	return file
+	if bomb(f) {
+		file.Reader = failed{limit("a file that unpacks to more than %d times its size", maxRatio)}
+		return file, true
+	}
+	open, err := f.Open()
+	if err != nil {
+		file.Reader = failed{err}
+		return file, true
+	}
+	file.Reader = &closing{open}
+	return file, true
+}
+
+// A file's data may come behind so much that is not data: its header without its
+// name, and what may follow the data before it.
+const maxBetween = 30 + 1<<10
+
+// uncovered returns what of an archive belongs to none of its files: something
+// that the directory does not tell of may be in there.
+func uncovered(archive *zip.Reader, r io.ReaderAt, size int64) []*Damage {
+	end, err := findEnd(r, size)
+	if err != nil {
+		return nil
+	}
+	type span struct{ from, to int64 }
+	spans := make([]span, 0, len(archive.File)+1)
+	for _, f := range archive.File {
+		at, err := f.DataOffset()
+		if err != nil {
+			return nil // the whole archive has gone out
+		}
+		spans = append(spans, span{at - int64(len(f.Name)) - maxBetween, at + int64(f.CompressedSize64)})
+	}
+	directory := end.at - end.directorySize
+	spans = append(spans, span{directory - maxBetween, end.to})
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	var gaps []*Damage
+	covered := int64(0)
+	for _, s := range spans {
+		if s.from > covered {
+			gaps = append(gaps, &Damage{Offset: covered, Size: s.from + maxBetween - covered, Reason: "bytes of an archive that belong to none of its files"})
+		}
+		covered = max(covered, s.to)
+	}
+	if covered < size {
+		gaps = append(gaps, &Damage{Offset: covered, Size: size - covered, Reason: "bytes behind an archive's end"})
+	}
+	return gaps
 }
 
 // failed is a file that can't be opened.

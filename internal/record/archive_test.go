@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -51,7 +52,7 @@ func unpack(t testing.TB, batch []byte, name string) []string {
 		case err != nil:
 			t.Fatal(err)
 		}
-		content, err := io.ReadAll(f)
+		content, err := io.ReadAll(io.LimitReader(f, 256<<20))
 		line := f.Name + ": " + string(content)
 		if err != nil {
 			packed, packedErr := io.ReadAll(f.Packed())
@@ -121,6 +122,102 @@ func sharing(t *testing.T, archive []byte, n int) []byte {
 	binary.LittleEndian.PutUint16(tail[10:], uint16(n))
 	binary.LittleEndian.PutUint32(tail[12:], uint32(n*len(entry)))
 	return append(out, tail...)
+}
+
+// TestBytesOutsideTheFiles hides files where the directory does not tell of them.
+func TestBytesOutsideTheFiles(t *testing.T) {
+	big := strings.Repeat("0123456789abcdef", 1000) + fmt.Sprint(make([]int, 3000))
+	random := make([]byte, 9000)
+	dice := rand.NewChaCha8([32]byte{})
+	_, _ = dice.Read(random)
+	hidden := pack(t, "hidden_1.log", string(random))
+	check := func(what string, batch []byte, want ...string) {
+		t.Helper()
+		got := unpack(t, batch, "")
+		if len(got) != len(want) {
+			t.Errorf("%s: got %.300q", what, got)
+			return
+		}
+		for i := range want {
+			if !strings.HasPrefix(got[i], want[i]) {
+				t.Errorf("%s: result %d is %.200q, want %q", what, i, got[i], want[i])
+			}
+		}
+	}
+	shown := pack(t, "shown_1.log", big)
+	check("a whole archive", shown, "shown_1.log: 0123")
+	check("an archive before it", append(bytes.Clone(hidden), shown...), "shown_1.log: 0123", "!bytes of an archive that belong to none of its files at offset 0")
+	check("an archive behind it", append(bytes.Clone(shown), hidden[:len(hidden)-30]...), "shown_1.log: 0123", fmt.Sprintf("!bytes behind an archive's end at offset %d", len(shown)))
+	none := bytes.Clone(hidden)
+	end := bytes.LastIndex(none, []byte("PK\x05\x06"))
+	copy(none[end+8:], []byte{0, 0, 0, 0, 0, 0, 0, 0})
+	binary.LittleEndian.PutUint32(none[end+16:], uint32(end))
+	check("a directory of nothing", none, "!bytes of an archive that belong to none of its files at offset 0")
+	folder := bytes.Clone(hidden)
+	folder[bytes.Index(folder, []byte("PK\x01\x02"))+38] |= 0x10
+	check("a folder with a content", folder, "hidden_1.log: ")
+	place := bytes.Clone(shown)
+	binary.LittleEndian.PutUint32(place[bytes.Index(place, []byte("PK\x01\x02"))+42:], 7)
+	got := unpack(t, place, "")
+	if len(got) != 1 || !strings.HasSuffix(got[0], fmt.Sprintf(", %d bytes packed", len(place))) {
+		t.Errorf("a place that is none: got %.300q", got)
+	}
+}
+
+func TestArchivesThatLie(t *testing.T) {
+	content := strings.Repeat("0123456789abcdef", 60000)
+	// Sizes in a file's zip64 extra, which add up to little when they wrap.
+	lying := func(packed, unpacked uint64, n int) []byte {
+		b := pack(t, "x.log", content)
+		end := bytes.LastIndex(b, []byte("PK\x05\x06"))
+		at := int(binary.LittleEndian.Uint32(b[end+16:]))
+		entry := bytes.Clone(b[at:end])
+		binary.LittleEndian.PutUint32(entry[20:], 1<<32-1)
+		binary.LittleEndian.PutUint32(entry[24:], 1<<32-1)
+		binary.LittleEndian.PutUint16(entry[30:], 20)
+		entry = entry[:46+5]
+		entry = binary.LittleEndian.AppendUint16(entry, 1)
+		entry = binary.LittleEndian.AppendUint16(entry, 16)
+		entry = binary.LittleEndian.AppendUint64(entry, unpacked)
+		entry = binary.LittleEndian.AppendUint64(entry, packed)
+		out := append([]byte{}, b[:at]...)
+		for range n {
+			out = append(out, entry...)
+		}
+		tail := bytes.Clone(b[end:])
+		binary.LittleEndian.PutUint16(tail[8:], uint16(n))
+		binary.LittleEndian.PutUint16(tail[10:], uint16(n))
+		binary.LittleEndian.PutUint32(tail[12:], uint32(n*len(entry)))
+		return append(out, tail...)
+	}
+	for _, b := range [][]byte{
+		lying(1<<62, 1<<64-5, 200), lying(1, 1<<63, 2), lying(5000, 0, 5000), lying(1<<63, 1, 1),
+	} {
+		got := unpack(t, b, "")
+		if len(got) != 1 || !strings.HasPrefix(got[0], "!an archive w") {
+			t.Errorf("got %d results, the first %.200q", len(got), got[0])
+		}
+	}
+	// A record at the end that leads to a directory of nearly everything.
+	long := append(pack(t, "x.log", content), make([]byte, maxDirectory)...)
+	long = append(long, "PK\x05\x06\x00\x00\x00\x00\x01\x00\x01\x00\x00\x00\x80\x00\x00\x00\x00\x00\x00\x00"...)
+	if got := unpack(t, long, ""); len(got) != 1 || !strings.Contains(got[0], "with a directory of more than") {
+		t.Errorf("got %d results, the first %.200q", len(got), got[0])
+	}
+	// No directory at all, and much in little.
+	var many []string
+	for range 40 {
+		many = append(many, "spaces.log", strings.Repeat(" ", 2<<20))
+	}
+	cut := pack(t, many...)
+	cut = cut[:bytes.Index(cut, []byte("PK\x01\x02"))]
+	total := 0
+	for _, line := range unpack(t, cut, "") {
+		total += len(line)
+	}
+	if total > 2*freeSize {
+		t.Errorf("%d bytes out of %d", total, len(cut))
+	}
 }
 
 func TestBatchDamage(t *testing.T) {

@@ -15,8 +15,11 @@ const (
 	// Bit's msgpack reader gives up a whole chunk at 32, and outputs wrap
 	// records in levels of their own.
 	MaxDepth = 24
-	// maxFields bounds the fields of one object.
+	// maxFields bounds the fields of one object, repeated ones too.
 	maxFields = 1024
+	// maxEncoded bounds one record in msgpack, where some values are larger
+	// than in their source.
+	maxEncoded = MaxRecord + MaxRecord/2
 )
 
 // Reasons of damages that the decoders have in common.
@@ -40,6 +43,8 @@ type Decoder interface {
 	// Rest reads what is left of the file after a damage. It ends, without an
 	// error, where the file's own bytes can't be had any more.
 	Rest() io.Reader
+	// RestErr is why Rest ended before the file's end; nil when it did not.
+	RestErr() error
 }
 
 // Damage says which bytes of a log file can't be read, and why.
@@ -48,6 +53,7 @@ type Damage struct {
 	Reason    string
 	OneRecord bool  // only one record is damaged, and where it ends is known
 	Limit     bool  // it is over a bound rather than broken
+	Size      int64 // of a batch: how many bytes; 0 means all that follow
 	Cause     error // what reading the file returned, if that was it
 }
 
@@ -64,6 +70,7 @@ type window struct {
 	pos    int    // what comes before is done with
 	offset int64  // of buf[0] in the file
 	err    error  // why there is no more to read
+	left   *untilError
 }
 
 // windowSize is how much is read at a time.
@@ -84,7 +91,7 @@ func (w *window) at() int64 { return w.offset + int64(w.pos) }
 // moving what is not done with to the front. It returns false when that news
 // is old, and when a record would be over its bound.
 func (w *window) fill() bool {
-	if w.err != nil || w.tooLong(len(w.buf)) {
+	if w.err != nil || len(w.buf)-w.pos > MaxRecord+slack {
 		return false
 	}
 	if w.pos > 0 {
@@ -106,6 +113,14 @@ func (w *window) fill() bool {
 	return true
 }
 
+// slack is how much is looked at behind a record of the largest size, to see
+// where it ends.
+const slack = 2
+
+// ahead is what is in view, but no more of it than the largest record needs, so
+// that what is found does not depend on how the file came in.
+func (w *window) ahead() []byte { return w.buf[:min(len(w.buf), w.pos+MaxRecord+slack)] }
+
 // tooLong says whether a record from pos to end is over its bound. It doesn't
 // depend on how the file came in.
 func (w *window) tooLong(end int) bool { return end-w.pos > MaxRecord }
@@ -117,7 +132,7 @@ func (w *window) damage(reason string) *Damage {
 	switch {
 	case errors.As(w.err, &limit):
 		d.Reason, d.Cause, d.Limit = limit.Reason, limit, true
-	case reason == tooLong || (reason == cutShort && w.tooLong(len(w.buf))):
+	case reason == tooLong || (reason == cutShort && len(w.buf)-w.pos >= MaxRecord+slack):
 		d.Reason, d.Limit = fmt.Sprintf("a record of more than %d bytes", MaxRecord), true
 	case w.err != nil && w.err != io.EOF:
 		d.Reason, d.Cause = w.err.Error(), w.err
@@ -125,13 +140,19 @@ func (w *window) damage(reason string) *Damage {
 	return d
 }
 
-// rest reads what is in view and then what is left.
-func (w *window) rest() io.Reader {
+// Rest implements Decoder.
+func (w *window) Rest() io.Reader {
 	view := &viewReader{w.buf[w.pos:]}
-	if w.err != nil {
-		return view
+	w.left = &untilError{r: w.r, err: w.err}
+	return io.MultiReader(view, w.left)
+}
+
+// RestErr implements Decoder.
+func (w *window) RestErr() error {
+	if w.left == nil || w.left.err == io.EOF {
+		return nil
 	}
-	return io.MultiReader(view, untilError{w.r})
+	return w.left.err
 }
 
 type viewReader struct{ left []byte }
@@ -145,12 +166,19 @@ func (v *viewReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// untilError ends where its reader fails.
-type untilError struct{ r io.Reader }
+// untilError ends where its reader fails, and remembers why.
+type untilError struct {
+	r   io.Reader
+	err error
+}
 
-func (u untilError) Read(p []byte) (int, error) {
+func (u *untilError) Read(p []byte) (int, error) {
+	if u.err != nil {
+		return 0, io.EOF
+	}
 	n, err := u.r.Read(p)
 	if err != nil {
+		u.err = err
 		err = io.EOF
 	}
 	return n, err

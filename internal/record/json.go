@@ -36,9 +36,6 @@ func (d *JSONDecoder) Reset(r io.Reader, o Origin) {
 // Source implements Decoder.
 func (d *JSONDecoder) Source() []byte { return d.source }
 
-// Rest implements Decoder.
-func (d *JSONDecoder) Rest() io.Reader { return d.rest() }
-
 // Object appends one JSON object, given whole, as a record. After an error dst
 // comes back as it was.
 func (d *JSONDecoder) Object(dst []byte, o Origin, object []byte) ([]byte, error) {
@@ -53,7 +50,7 @@ func (d *JSONDecoder) Object(dst []byte, o Origin, object []byte) ([]byte, error
 		return dst, err
 	case skipSpace(object, end) != len(object):
 		return dst, errSyntax
-	case len(object) > MaxRecord:
+	case len(object) > MaxRecord || len(out)-len(dst) > maxEncoded:
 		return dst, errLong
 	}
 	return out, nil
@@ -69,14 +66,15 @@ var (
 )
 
 const (
-	notObject = "a list element that is no object"
-	bom       = "\ufeff"
+	notObject   = "a list element that is no object"
+	encodedLong = "a record that is too long when it is encoded"
+	bom         = "\ufeff"
 )
 
 // Next implements Decoder.
 func (d *JSONDecoder) Next(dst []byte) ([]byte, error) {
 	for {
-		out, done, err := d.step(dst)
+		out, done, err := d.step(dst, d.ahead())
 		switch {
 		case err == errShort && d.fill():
 			continue
@@ -97,37 +95,44 @@ func (d *JSONDecoder) Next(dst []byte) ([]byte, error) {
 
 // step goes on by one token of the structure around records, or by one record
 // (done). It moves pos only over what is dealt with.
-func (d *JSONDecoder) step(dst []byte) (out []byte, done bool, err error) {
+func (d *JSONDecoder) step(dst, b []byte) (out []byte, done bool, err error) {
 	i := d.pos
-	if d.offset == 0 && i == 0 && len(d.buf) < len(bom) && d.err == nil {
+	if d.offset == 0 && i == 0 && len(b) < len(bom) && d.err == nil {
 		return dst, false, errShort
 	}
-	if d.offset == 0 && i == 0 && string(d.buf[:min(len(bom), len(d.buf))]) == bom {
+	if d.offset == 0 && i == 0 && string(b[:min(len(bom), len(b))]) == bom {
 		i = len(bom)
 	}
-	if i = skipSpace(d.buf, i); i == len(d.buf) {
-		d.pos = i
-		return dst, false, errShort
+	if j := skipSpace(b, i); j != i || j == len(b) {
+		d.pos = j // b reaches further from there
+		return dst, false, shortOr(j == len(b))
 	}
 	d.pos = i
-	switch c := d.buf[i]; d.state {
+	switch c := b[i]; d.state {
 	case betweenValues:
-		return d.value(dst, c)
+		return d.value(dst, b, c)
 	case firstElement, nextElement, afterElement:
-		return d.element(dst, c)
+		return d.element(dst, b, c)
 	default:
-		return dst, false, d.closeObject(c)
+		return dst, false, d.closeObject(b, c)
 	}
 }
 
-func (d *JSONDecoder) value(dst []byte, c byte) ([]byte, bool, error) {
+func shortOr(short bool) error {
+	if short {
+		return errShort
+	}
+	return nil
+}
+
+func (d *JSONDecoder) value(dst, b []byte, c byte) ([]byte, bool, error) {
 	switch c {
 	case '[':
 		d.pos++
 		d.state, d.inside = firstElement, false
 		return dst, false, nil
 	case '{':
-		list, err := findList(d.buf, d.pos)
+		list, err := findList(b, d.pos)
 		switch {
 		case err != nil:
 			return dst, false, err
@@ -138,12 +143,12 @@ func (d *JSONDecoder) value(dst []byte, c byte) ([]byte, bool, error) {
 			d.state, d.inside = firstElement, true
 			return dst, false, nil
 		}
-		return d.record(dst)
+		return d.record(dst, b)
 	}
 	return dst, false, errSyntax
 }
 
-func (d *JSONDecoder) element(dst []byte, c byte) ([]byte, bool, error) {
+func (d *JSONDecoder) element(dst, b []byte, c byte) ([]byte, bool, error) {
 	switch {
 	case c == ']' && d.state != nextElement:
 		d.pos++
@@ -159,13 +164,13 @@ func (d *JSONDecoder) element(dst []byte, c byte) ([]byte, bool, error) {
 		d.state = nextElement
 		return dst, false, nil
 	case c == '{':
-		out, done, err := d.record(dst)
+		out, done, err := d.record(dst, b)
 		if err == nil || isOneRecord(err) {
 			d.state = afterElement
 		}
 		return out, done, err
 	}
-	end, err := skipValue(d.buf, d.pos)
+	end, err := skipValue(b, d.pos)
 	if err != nil {
 		return dst, false, err
 	}
@@ -174,18 +179,21 @@ func (d *JSONDecoder) element(dst []byte, c byte) ([]byte, bool, error) {
 }
 
 // record encodes the object at pos.
-func (d *JSONDecoder) record(dst []byte) ([]byte, bool, error) {
-	out, end, err := d.encoder.record(dst, d.buf, d.pos)
+func (d *JSONDecoder) record(dst, b []byte) ([]byte, bool, error) {
+	out, end, err := d.encoder.record(dst, b, d.pos)
 	switch err {
 	case nil:
 		if d.tooLong(end) {
 			return dst, false, errLong
 		}
+		if len(out)-len(dst) > maxEncoded {
+			return dst, false, d.oneRecord(end, encodedLong)
+		}
 		d.source = d.buf[d.pos:end]
 		d.pos = end
 		return out, true, nil
 	case errDepth, errFields:
-		end, skipErr := skipValue(d.buf, d.pos)
+		end, skipErr := skipValue(b, d.pos)
 		if skipErr != nil {
 			return dst, false, skipErr
 		}
@@ -212,7 +220,7 @@ func isOneRecord(err error) bool {
 
 // closeObject passes over what follows the list in the object around it, up to
 // its end or to one more list.
-func (d *JSONDecoder) closeObject(c byte) error {
+func (d *JSONDecoder) closeObject(b []byte, c byte) error {
 	if c == '}' {
 		d.pos++
 		d.state = betweenValues
@@ -221,7 +229,7 @@ func (d *JSONDecoder) closeObject(c byte) error {
 	if c != ',' {
 		return errSyntax
 	}
-	list, end, err := member(d.buf, skipSpace(d.buf, d.pos+1))
+	list, end, err := member(b, skipSpace(b, d.pos+1))
 	switch {
 	case err != nil:
 		return err
@@ -237,10 +245,11 @@ func (d *JSONDecoder) closeObject(c byte) error {
 
 // findList looks whether the object at i is one with a list of records in its
 // field "data", and returns the place behind the list's bracket; -1 for any
-// other object. Only few fields may come before it.
+// other object. Only a few fields may come before it, and none that is an object
+// or a list.
 func findList(b []byte, i int) (int, error) {
 	i = skipSpace(b, i+1)
-	for range 8 {
+	for range 4 {
 		if i == len(b) {
 			return 0, errShort
 		}
@@ -250,6 +259,9 @@ func findList(b []byte, i int) (int, error) {
 		list, end, err := member(b, i)
 		if err != nil || list >= 0 {
 			return list, err
+		}
+		if c := b[end-1]; c == '}' || c == ']' {
+			return -1, nil
 		}
 		if i = skipSpace(b, end); i == len(b) {
 			return 0, errShort

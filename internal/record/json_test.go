@@ -41,6 +41,7 @@ func TestJSONShapes(t *testing.T) {
 	check(`{"a":1}{"b":2}`, a, b)
 	check(`{"type":"MTA","data":[{"a":1}]}{"type":"MTA","data":[{"b":2}]}`, a, b)
 	check(`{"type":"MTA","data":[{"a":1}]}`+"\n"+`[{"b":2}] {"a":1}`, a, b, a)
+	check(`{"o":{},"data":[{"a":1}]}`, `{,"o":{},"data":[{"a":1}]}`)
 	check(`{"type":"x","data":"text"}`, `{,"type":"x","data":"text"}`)
 	check(`{"data":[1,2]}`, `{,"data":[1,2]}`)
 	check(`[{}]`, `{}`)
@@ -95,6 +96,9 @@ func TestJSONValues(t *testing.T) {
 	check("18446744073709551616", `"18446744073709551616"`)
 	check("-9223372036854775809", `"-9223372036854775809"`)
 	check("1e999", `"1e999"`)
+	check("1e-999", `"1e-999"`)
+	check("0e-999", "0")
+	check("-0.00", "-0")
 	check(`"\u00e9\ud83d\ude00\/\\"`, `"é😀/\\"`)
 	check(`"\ud83d"`, `"`+"\ufffd"+`"`)
 	check(`"\ud83dx\ude00"`, `"`+"\ufffdx\ufffd"+`"`)
@@ -141,6 +145,23 @@ func TestJSONBounds(t *testing.T) {
 	}
 	tooMany := `{` + strings.Join(many, ",") + `}`
 	checkFile(t, openJSON, `[`+tooMany+`,{"a":1}]`, `!too many fields at offset 1: `+tooMany, `{,"a":1}`)
+
+	again := `{"k":0` + strings.Repeat(`,"k":0`, maxFields) + `}`
+	checkFile(t, openJSON, `[`+again+`,{"a":1}]`, `!too many fields at offset 1: `+again, `{,"a":1}`)
+	floats := `{"l":[` + strings.Repeat("1e1,", 200000) + `0]}`
+	checkFile(t, openJSON, `[`+floats+`,{"a":1}]`, `!a record that is too long when it is encoded at offset 1: `+floats, `{,"a":1}`)
+
+	// What is wrong behind the bound does not matter, however much is in view.
+	bad := `{"a":"` + strings.Repeat("x", MaxRecord+10) + `"x}`
+	checkFile(t, openJSON, `[`+bad+`]`, `!a record of more than 1048576 bytes at offset 1: `+bad+`]`)
+	for _, size := range []int{MaxRecord, MaxRecord + 1, MaxRecord + 2, MaxRecord + 3} {
+		edge := `{"a":"` + strings.Repeat("x", size-8) + `"}`
+		want := []string{`{,` + edge[1:], `{,"a":1}`}
+		if size > MaxRecord {
+			want = []string{`!a record of more than 1048576 bytes at offset 1: ` + edge + `,{"a":1}]`}
+		}
+		checkFile(t, openJSON, `[`+edge+`,{"a":1}]`, want...)
+	}
 
 	long := `{"a":"` + strings.Repeat("x", MaxRecord+3*windowSize) + `"}`
 	got := read(t, openJSON(strings.NewReader(`[{"a":1},`+long+`]`)))
@@ -292,7 +313,7 @@ func reference(value []byte) (string, bool) {
 	d := json.NewDecoder(bytes.NewReader(value))
 	d.UseNumber()
 	v, ok := referenceValue(d, 1, map[string]bool{"log_source": true, "log_type": true})
-	if m, isMap := v.(map[string]any); !ok || !isMap || len(m)+2 > maxFields {
+	if _, isMap := v.(map[string]any); !ok || !isMap {
 		return "", false
 	}
 	b, err := json.Marshal(v)
@@ -307,7 +328,8 @@ func referenceValue(d *json.Decoder, depth int, taken map[string]bool) (any, boo
 	switch token {
 	case json.Delim('{'):
 		m := map[string]any{}
-		for d.More() {
+		n := 0
+		for ; d.More(); n++ {
 			key, _ := d.Token()
 			v, ok := referenceValue(d, depth+1, map[string]bool{})
 			if !ok {
@@ -318,7 +340,7 @@ func referenceValue(d *json.Decoder, depth int, taken map[string]bool) (any, boo
 			}
 		}
 		_, err := d.Token()
-		return m, err == nil && depth <= MaxDepth && len(m) <= maxFields
+		return m, err == nil && depth <= MaxDepth && n <= maxFields
 	case json.Delim('['):
 		l := []any{}
 		for d.More() {

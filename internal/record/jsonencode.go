@@ -55,19 +55,22 @@ func (e *jsonEncoder) members(dst, b []byte, i, depth, rec int) ([]byte, int, in
 		first = 0
 	}
 	timed := rec < 0
-	for comma := false; ; comma = true {
+	for n := 0; ; n++ {
 		i = skipSpace(b, i)
 		if i == len(b) {
 			return dst, 0, 0, errShort
 		}
 		if b[i] == '}' {
-			n := len(e.keys) - first
+			fields := len(e.keys) - first
 			if rec < 0 {
 				e.keys = e.keys[:first]
 			}
-			return dst, i + 1, n, nil
+			return dst, i + 1, fields, nil
 		}
-		if comma {
+		if n == maxFields {
+			return dst, 0, 0, errFields
+		}
+		if n > 0 {
 			if b[i] != ',' {
 				return dst, 0, 0, errSyntax
 			}
@@ -87,9 +90,6 @@ func (e *jsonEncoder) members(dst, b []byte, i, depth, rec int) ([]byte, int, in
 		if e.repeated(dst, first, ref) {
 			dst = dst[:mark]
 			continue
-		}
-		if len(e.keys)-first == maxFields {
-			return dst, 0, 0, errFields
 		}
 		e.keys = append(e.keys, ref)
 		if !timed && isTimeKey(dst[ref.at:ref.end]) {

@@ -10,17 +10,25 @@ import (
 // KeyValueDecoder splits a key_value log file into records: a line each, of
 // fields key=value separated by |.
 //
-// The format has no escape. What is sure: a part that does not begin with
-// identifier= belongs to the value before it. A value that opens with a
-// backslash is free text that ends with one; since the text may hold anything,
-// \|identifier= too, it ends at the last such place before the next free text.
-// A subject that imitates the end of its own text and the beginning of another
-// one can still add fields, though not change one that comes before it, for
-// the first of a repeated key wins. JSON, the default, has no such gap.
+// The format has no escape. What is sure: a line end ends the record, and a part
+// that does not begin with identifier= belongs to the value before it. A value
+// that opens with a backslash is free text that ends before \|identifier=. The
+// text may hold that too. So of several ends the first is taken that leads to a
+// field which follows such a text elsewhere in the file, or else that leaves the
+// next end to another text, or else the last; and none that makes a field come
+// twice, of which the first wins in any case.
+//
+// So a subject can't change a field that its record has. What it can do: with a
+// line end of its own it can begin a record, and in a file where no other subject
+// shows what follows one, it can add a field by imitating a text. JSON, the
+// default, has no such gap.
 type KeyValueDecoder struct {
 	window
 	json    jsonEncoder
 	fields  []field
+	ends    []int    // where a text may end, of the one that is being read
+	texts   int      // of the line that have several
+	follows [][]byte // keys that were seen behind texts in this file
 	source  []byte
 	lineEnd byte // '\n', or '\r' in a file that has no '\n'
 	any     bool // a line has been read
@@ -33,14 +41,11 @@ type field struct{ key, value []byte }
 func (d *KeyValueDecoder) Reset(r io.Reader, o Origin) {
 	d.view(r)
 	d.json.reset(o)
-	d.source, d.lineEnd, d.any = nil, 0, false
+	d.source, d.lineEnd, d.any, d.follows = nil, 0, false, d.follows[:0]
 }
 
 // Source implements Decoder.
 func (d *KeyValueDecoder) Source() []byte { return d.source }
-
-// Rest implements Decoder.
-func (d *KeyValueDecoder) Rest() io.Reader { return d.rest() }
 
 // Next implements Decoder. A line that is none, in a file that has others, is
 // a damage of one record.
@@ -86,7 +91,7 @@ func (d *KeyValueDecoder) line() (line []byte, next int, ok bool) {
 			return nil, 0, false // the kind of line end is not known yet
 		}
 		d.lineEnd = '\r'
-		if bytes.IndexByte(d.buf, '\n') >= 0 {
+		if bytes.IndexByte(d.buf[:min(len(d.buf), windowSize)], '\n') >= 0 {
 			d.lineEnd = '\n'
 		}
 		if bytes.HasPrefix(d.buf, []byte(bom)) {
@@ -118,9 +123,6 @@ func (d *KeyValueDecoder) record(dst, line []byte) ([]byte, string) {
 		if d.json.repeated(dst, 0, ref) {
 			dst = dst[:mark]
 			continue
-		}
-		if len(d.json.keys) == maxFields {
-			return dst[:start], errFields.Error()
 		}
 		d.json.keys = append(d.json.keys, ref)
 		at := len(dst)
@@ -175,8 +177,7 @@ func isNumber(b []byte) bool {
 
 // split cuts a line into fields, or says why it can't.
 func (d *KeyValueDecoder) split(line []byte) (reason string) {
-	d.fields = d.fields[:0]
-	lastEnd := lastTextEnd(line)
+	d.fields, d.texts = d.fields[:0], 0
 	for i := 0; i < len(line); {
 		eq := identifier(line, i)
 		switch {
@@ -185,13 +186,9 @@ func (d *KeyValueDecoder) split(line []byte) (reason string) {
 		case len(d.fields) == maxFields:
 			return errFields.Error()
 		}
-		end, next := valueEnd(line, eq+1, line[i:eq], lastEnd)
-		value := line[eq+1 : end]
-		if len(value) > 0 && value[0] == '\\' {
-			value = bytes.TrimSuffix(value[1:], []byte("\\"))
-		}
-		d.fields = append(d.fields, field{line[i:eq], value})
-		i = next
+		f := field{key: line[i:eq]}
+		f.value, i = d.cut(line, eq+1, f.key)
+		d.fields = append(d.fields, f)
 	}
 	return ""
 }
@@ -215,69 +212,152 @@ func identifier(b []byte, i int) int {
 	return -1
 }
 
-// valueEnd returns where the value at i ends and where the next field begins.
-// lastEnd is the line's lastTextEnd.
-func valueEnd(line []byte, i int, key []byte, lastEnd int) (end, next int) {
-	if i < len(line) && line[i] == '\\' {
-		return textEnd(line, i, lastEnd)
-	}
-	if i < len(line) && line[i] == '{' && (string(key) == "SpamProcessingDetail" || string(key) == "credentialTheft") {
+// cut returns the value at i and where the next field begins.
+func (d *KeyValueDecoder) cut(line []byte, i int, key []byte) (value []byte, next int) {
+	switch {
+	case i < len(line) && line[i] == '\\':
+		end := d.textEnd(line, i, key)
+		return bytes.TrimSuffix(line[i+1:end], []byte("\\")), min(end+1, len(line))
+	case i < len(line) && line[i] == '{' && isObject(key):
 		if end, err := skipValue(line, i); err == nil && (end == len(line) || (line[end] == '|' && identifier(line, end+1) >= 0)) {
-			return end, min(end+1, len(line))
+			return line[i:end], min(end+1, len(line))
 		}
 	}
-	for at := i; ; at++ {
-		n := bytes.IndexByte(line[at:], '|')
+	end := nextField(line, i)
+	return line[i:end], min(end+1, len(line))
+}
+
+// nextField returns the place of the next | before an identifier and =, or the
+// line's end.
+func nextField(line []byte, i int) int {
+	for {
+		n := bytes.IndexByte(line[i:], '|')
 		if n < 0 {
-			return len(line), len(line)
+			return len(line)
 		}
-		if at += n; identifier(line, at+1) >= 0 {
-			return at, at + 1
+		if i += n; identifier(line, i+1) >= 0 {
+			return i
 		}
+		i++
 	}
 }
 
-// textEnd is valueEnd for a value that opens with a backslash, which is at i.
-func textEnd(line []byte, i, lastEnd int) (end, next int) {
-	end, next = len(line), len(line)
-	for at := i + 1; ; at++ {
-		n := bytes.IndexByte(line[at:], '|')
-		if n < 0 {
-			return end, next
+// Bounds of what is looked into where a text has several ends: real records have
+// one text, and hostile ones must not cost more than they are worth.
+const (
+	maxEnds   = 8 // of one text, and fields up to the next end, and keys behind texts
+	maxTexts  = 8 // in one line
+	maxLooked = 64 << 10
+)
+
+// textEnd returns where the text that opens at i ends: the place of a | behind
+// its backslash, or the line's end.
+func (d *KeyValueDecoder) textEnd(line []byte, i int, key []byte) int {
+	d.ends = d.ends[:0]
+	for at := nextField(line, i+1); at < len(line) && len(d.ends) < maxEnds; at = nextField(line, at+1) {
+		if line[at-1] == '\\' && at-1 > i {
+			d.ends = append(d.ends, at)
 		}
-		at += n
-		eq := identifier(line, at+1)
-		if eq < 0 {
+	}
+	if n := len(line); line[n-1] == '\\' && n-1 > i {
+		d.ends = append(d.ends, n)
+	}
+	switch len(d.ends) {
+	case 0:
+		return len(line)
+	case 1:
+		d.learn(line, d.ends[0])
+		return d.ends[0]
+	}
+	last := len(d.ends) - 1
+	best := d.ends[last]
+	if d.texts++; d.texts > maxTexts || len(line) > maxLooked {
+		return best
+	}
+	for n := last; n >= 0; n-- {
+		at, next := d.ends[n], len(line)
+		if n < last {
+			next = d.ends[n+1]
+		}
+		if at == len(line) || d.repeats(line, at, next, key) {
 			continue
 		}
-		if line[at-1] == '\\' && at-1 > i {
-			end, next = at, at+1
+		known := d.known(keyAt(line, at))
+		if known || (n < last && endsText(line, at, next) && !d.known(keyAt(line, best))) {
+			best = at
 		}
-		if next < len(line) && opensText(line, eq+1, lastEnd) {
-			return end, next
+	}
+	return best
+}
+
+// endsText says whether the field that ends at next, one of those from the | at
+// i on, is free text too, or an object, which may hold anything as well.
+func endsText(line []byte, i, next int) bool {
+	for {
+		end := nextField(line, i+1)
+		if end >= next {
+			eq := identifier(line, i+1)
+			return eq+2 < next && (line[eq+1] == '\\' || (line[eq+1] == '{' && isObject(keyAt(line, i))))
 		}
+		i = end
 	}
 }
 
-// opensText says whether a value that is free text begins at i: it opens with a
-// backslash, does not end at once, and an end comes later.
-func opensText(line []byte, i, lastEnd int) bool {
-	if i >= len(line) || line[i] != '\\' || lastEnd <= i {
+// isObject names the fields that hold JSON objects.
+func isObject(key []byte) bool {
+	return string(key) == "SpamProcessingDetail" || string(key) == "credentialTheft"
+}
+
+// keyAt is the key of the field that begins behind the | at i; nil at the end.
+func keyAt(line []byte, i int) []byte {
+	if i == len(line) {
+		return nil
+	}
+	return line[i+1 : identifier(line, i+1)]
+}
+
+// repeats says whether one of the fields from the | at i to next comes twice in
+// the line, if a text with the given key ends at i.
+func (d *KeyValueDecoder) repeats(line []byte, i, next int, key []byte) bool {
+	for n := 0; i < next && n < maxEnds; n++ {
+		k := keyAt(line, i)
+		if bytes.Equal(k, key) {
+			return true
+		}
+		for _, f := range d.fields {
+			if bytes.Equal(f.key, k) {
+				return true
+			}
+		}
+		end := nextField(line, i+1)
+		for at := end; at < len(line); at = nextField(line, at+1) {
+			if bytes.Equal(keyAt(line, at), k) {
+				return true
+			}
+		}
+		i = end
+	}
+	return false
+}
+
+// learn notes the key that follows a text whose end at i is certain.
+func (d *KeyValueDecoder) learn(line []byte, i int) {
+	if i == len(line) || len(d.follows) == maxEnds {
+		return
+	}
+	if key := keyAt(line, i); !d.known(key) {
+		d.follows = append(d.follows, bytes.Clone(key))
+	}
+}
+
+func (d *KeyValueDecoder) known(key []byte) bool {
+	if key == nil {
 		return false
 	}
-	return i+1 == len(line) || line[i+1] != '|' || identifier(line, i+2) < 0
-}
-
-// lastTextEnd returns the last place in a line where free text can end, -1 when
-// there is none.
-func lastTextEnd(line []byte) int {
-	if n := len(line); n > 0 && line[n-1] == '\\' {
-		return n - 1
-	}
-	for end := len(line); ; {
-		end = bytes.LastIndex(line[:end], []byte(`\|`))
-		if end < 0 || identifier(line, end+2) >= 0 {
-			return end
+	for _, k := range d.follows {
+		if bytes.Equal(k, key) {
+			return true
 		}
 	}
+	return false
 }

@@ -2,7 +2,9 @@ package record
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -32,6 +34,15 @@ func TestKeyValueLines(t *testing.T) {
 	check("no field\na=1\n", "!a line that does not begin with a field at offset 0: no field\na=1\n")
 	long := "a=" + strings.Repeat("x", MaxRecord)
 	check("a=1\n"+long+"\nb=2\n", a, "!a record of more than 1048576 bytes at offset 4: "+long+"\nb=2\n")
+	check("a=1\n"+long[:MaxRecord+1]+"\r\nb=2\r\n", a, "!a record of more than 1048576 bytes at offset 4: "+long[:MaxRecord+1]+"\r\nb=2\r\n")
+	for _, before := range []int{0, 1, 2, 3, windowSize/2 - 2} {
+		// The line's end lies between two reads, somewhere.
+		check("a="+strings.Repeat("1", before)+"\n"+long[:MaxRecord]+"\r\nb=2\r\n", `{,"a":`+map[bool]string{true: "null", false: `"` + strings.Repeat("1", before) + `"`}[before == 0]+`}`,
+			`{,"a":"`+long[2:MaxRecord]+`"}`, b)
+	}
+	// What is read ahead does not decide how lines end.
+	returns := strings.Repeat("a=1\r", windowSize/4+10)
+	checkFile(t, openKeyValue, returns+"\nb=2\r", append(slices.Repeat([]string{a}, windowSize/4+10), "!a line that does not begin with a field at offset "+fmt.Sprint(len(returns))+": \nb=2")...)
 	fits := long[:MaxRecord]
 	check("a=1\n"+fits+"\nb=2\n", a, `{,"a":"`+fits[2:]+`"}`, b)
 }
@@ -83,10 +94,22 @@ func TestSubjectWritesNoFields(t *testing.T) {
 		checkFile(t, openKeyValue, line+"\n",
 			`@1634623600 {,"datetime":"2021-10-19T07:06:40+0100","Act":"Rej","Subject":`+compact(t, subject)+`,"Sender":"real@example.com","Rcpt":"me@example.com"}`)
 	}
-	// The format can't tell this one; what it can't do is change a field that
-	// comes before it.
-	checkFile(t, openKeyValue, `Act=Rej|Subject=\x\|Act=Acc|Foo=\y\|Sender=real`+"\n",
-		`{,"Act":"Rej","Subject":"x","Foo":"y","Sender":"real"}`)
+	check := func(content string, want ...string) {
+		t.Helper()
+		checkFile(t, openKeyValue, content, want...)
+	}
+	// One that imitates a text, with a field that the record has.
+	check(`Act=Rej|Subject=\x\|Act=Acc|Foo=\y\|Sender=real`+"\n", `{,"Act":"Rej","Subject":"x\\|Act=Acc|Foo=\\y","Sender":"real"}`)
+	// With one that it lacks, the format alone can't tell; another line can.
+	forged := `Subject=\x\|Virus=E|Foo=\y\|Sender=real` + "\n"
+	check(forged, `{,"Subject":"x","Virus":"E","Foo":"y","Sender":"real"}`)
+	check(`Subject=\z\|Sender=a`+"\n"+forged, `{,"Subject":"z","Sender":"a"}`, `{,"Subject":"x\\|Virus=E|Foo=\\y","Sender":"real"}`)
+	// A later value that ends with a backslash hides nothing from there on.
+	hiding := `Subject=\hi\|Sender=real|Act=Rej|URL=http://evil/\|Rcpt=me` + "\n"
+	check(`Subject=\z\|Sender=a`+"\n"+hiding, `{,"Subject":"z","Sender":"a"}`, `{,"Subject":"hi","Sender":"real","Act":"Rej","URL":"http://evil/\\","Rcpt":"me"}`)
+	// At the end of the line there is no field to lead to.
+	check(`a=1|Subject=\x\|Virus=E\`+"\n", `{,"a":"1","Subject":"x\\|Virus=E"}`)
+	check(`Subject=\s\|SpamProcessingDetail={"a":"\\|x=1"}|b=c`+"\n", `{,"Subject":"s","SpamProcessingDetail":{"a":"\\|x=1"},"b":"c"}`)
 }
 
 func TestKeyValueAllocatesNothingPerRecord(t *testing.T) {
@@ -124,7 +147,7 @@ func FuzzKeyValue(f *testing.F) {
 		for _, rec := range records {
 			generic(t, rec)
 		}
-		if bytes.ContainsAny(subject, "\r\n") || bytes.Contains(subject, []byte(`=\`)) || len(subject) == 0 {
+		if bytes.ContainsAny(subject, "\r\n") || bytes.Contains(subject, []byte(`=\`)) || bytes.Contains(subject, []byte(`={`)) || len(subject) == 0 {
 			return
 		}
 		// No subject without a key of its own that opens free text is more

@@ -69,9 +69,9 @@ func setFields(rec []byte, n int) {
 	binary.BigEndian.PutUint16(rec[countAt:], uint16(n))
 }
 
-// appendNumber appends a number in JSON's spelling, exactly: an integer as an
-// integer, whatever its size up to 64 bits; beyond that, and where a float
-// would be infinite, as the string it was spelled as.
+// appendNumber appends a number in JSON's spelling: an integer of up to 64 bits
+// exactly, a fraction as the nearest float; a larger integer, and a number that
+// no float comes near, as the string it was spelled as.
 func appendNumber(dst, lit []byte) []byte {
 	digits, negative := lit, false
 	if digits[0] == '-' {
@@ -106,8 +106,21 @@ func appendNumber(dst, lit []byte) []byte {
 
 func appendFloat(dst, lit []byte) []byte {
 	f, err := strconv.ParseFloat(string(lit), 64)
-	if err != nil {
+	if err != nil || (f == 0 && !isZero(lit)) {
 		return msgp.AppendStringFromBytes(dst, lit)
 	}
 	return msgp.AppendFloat64(dst, f)
+}
+
+// isZero says whether a number's digits before its exponent are all zero.
+func isZero(lit []byte) bool {
+	for _, c := range lit {
+		switch {
+		case c|0x20 == 'e':
+			return true
+		case '1' <= c && c <= '9':
+			return false
+		}
+	}
+	return true
 }

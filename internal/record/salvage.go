@@ -27,17 +27,18 @@ type salvager struct {
 	reason string
 	files  int
 	done   bool
+	// unpacked is how much all files came to so far.
+	unpacked uint64
 }
 
 // salvaged is a file whose length shows only when it has been read.
 type salvaged struct {
-	in       *bufio.Reader
-	section  *io.SectionReader
-	start    int64
-	body     io.Reader
-	unpacked uint64
-	packed   uint64
-	ended    bool
+	of      *salvager
+	in      *bufio.Reader
+	section *io.SectionReader
+	start   int64
+	body    io.Reader
+	ended   bool
 }
 
 func (s *salvager) next() (*File, error) {
@@ -58,7 +59,7 @@ func (s *salvager) next() (*File, error) {
 	}
 	s.files++
 	section := io.NewSectionReader(s.r, data, s.size-data)
-	f := &salvaged{in: bufio.NewReaderSize(section, 32<<10), section: section, start: data, packed: uint64(s.size - data)}
+	f := &salvaged{of: s, in: bufio.NewReaderSize(section, 32<<10), section: section, start: data}
 	f.body = flate.NewReader(f.in)
 	s.file = f
 	return &File{Name: CleanName(name), Reader: f, Packed: func() io.Reader {
@@ -91,9 +92,9 @@ func (s *salvager) header() (name string, data int64, err error) {
 
 func (f *salvaged) Read(p []byte) (int, error) {
 	n, err := f.body.Read(p)
-	f.unpacked += uint64(n)
-	if tooLarge(f.unpacked, f.packed) {
-		return 0, limit("a file that unpacks to more than %d times its size", maxRatio)
+	f.of.unpacked += uint64(n)
+	if tooLarge(f.of.unpacked, uint64(f.of.size)) {
+		return 0, limit("an archive that unpacks to more than %d times its size", maxRatio)
 	}
 	f.ended = f.ended || err == io.EOF
 	return n, err
