@@ -225,18 +225,23 @@ func (c *Client) request(ctx context.Context, uri string, payload []byte, creds 
 	return req, nil
 }
 
-// credentials returns the current ones, read anew after a refusal.
+// credentials returns the current ones, read anew after a refusal. Reading may
+// take its time: nobody else waits for it.
 func (c *Client) credentials() (Credentials, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.creds == nil {
-		creds, err := c.source()
-		if err != nil {
-			return Credentials{}, err
-		}
-		c.creds = &creds
+	have := c.creds
+	c.mu.Unlock()
+	if have != nil {
+		return *have, nil
 	}
-	return *c.creds, nil
+	creds, err := c.source()
+	if err != nil {
+		return Credentials{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.creds = &creds
+	return creds, nil
 }
 
 // refused notes an error of the service before it is returned. Credentials that

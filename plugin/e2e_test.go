@@ -532,6 +532,64 @@ func TestRotatedKeys(t *testing.T) {
 	})
 }
 
+// TestREADMEConfigurations runs the configurations that the README shows.
+func TestREADMEConfigurations(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ name, fence, begin string }{{"fluent-bit.yaml", "```yaml\n", "service:"}, {"fluent-bit.conf", "```\n", "[SERVICE]"}} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			inFluentBit(t, func(b *bench) {
+				_, text, ok := strings.Cut(string(readme), test.fence+test.begin)
+				text, _, ok2 := strings.Cut(test.begin+text, "```")
+				if !ok || !ok2 {
+					b.t.Fatal("the README shows none")
+				}
+				for from, to := range map[string]string{
+					"/fluent-bit/plugins/mimecast.so": b.host.Plugin, "/var/lib/fluent-bit": b.host.Dir,
+					"region: eu": "base_url: " + b.service.URL, "region       eu": "base_url " + b.service.URL,
+				} {
+					text = strings.ReplaceAll(text, from, to)
+				}
+				path := filepath.Join(b.host.Dir, test.name)
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					b.t.Fatal(err)
+				}
+				args := []string{"-c", path}
+				if strings.HasSuffix(path, ".conf") {
+					args = append([]string{"-e", b.host.Plugin}, args...)
+				}
+				cmd := exec.Command(b.host.FluentBit, args...)
+				cmd.Env = append(os.Environ(), append(b.host.Env, "MIMECAST_APP_ID="+b.service.Credentials().AppID)...)
+				out, err := os.Create(b.host.LogFile())
+				if err != nil {
+					b.t.Fatal(err)
+				}
+				defer out.Close()
+				cmd.Stdout, cmd.Stderr = out, out
+				b.service.AddBatch(20)
+				b.service.AddEvents(5, time.Now().Add(-time.Minute), 3)
+				if err := cmd.Start(); err != nil {
+					b.t.Fatal(err)
+				}
+				for end := time.Now().Add(20 * time.Second); strings.Count(b.host.Log(), `"log_source"=>`) < 25 && time.Now().Before(end); {
+					time.Sleep(100 * time.Millisecond)
+				}
+				_ = cmd.Process.Signal(syscall.SIGTERM)
+				if err := cmd.Wait(); err != nil {
+					b.t.Error(err)
+				}
+				if n := strings.Count(b.host.Log(), `"log_source"=>`); n != 25 || strings.Contains(b.host.Log(), "error]") {
+					b.t.Errorf("%d records of 25", n)
+				}
+			})
+		})
+	}
+}
+
 func TestExampleFiles(t *testing.T) {
 	t.Parallel()
 	inFluentBit(t, func(b *bench) {

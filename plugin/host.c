@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "host.h"
+#include "_cgo_export.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -24,9 +25,36 @@ void host_set_instance(uintptr_t handle)
     instance = handle;
 }
 
-int host_loader_pid(void)
+/* Whether the host went into the background after it had loaded this library.
+ * Of the Go runtime only this thread has come along, so nothing of it can be
+ * called. */
+static int forked(void)
 {
-    return loader_pid;
+    return (int) getpid() != loader_pid;
+}
+
+/* FLBPluginInit is called once per [INPUT] block, on its thread, while the main
+ * thread waits. plugin is the same for all blocks. It returns FLB_OK (1), or
+ * FLB_ERROR (0) to end the host's start; during a hot reload, where that would
+ * end the host, it always returns FLB_OK. */
+int FLBPluginInit(struct host_plugin *plugin)
+{
+    if (forked()) {
+        host_log(plugin->api, 1, plugin->name,
+                 "Fluent Bit went into the background after it had loaded this plugin, which can't work: "
+                 "run it in the foreground, without the option daemon, and leave the background to the service manager");
+        return 0;
+    }
+    return mimecastInit(plugin);
+}
+
+/* FLBPluginUnregister is called after the last Exit of a configuration, on the
+ * main thread, with what Register filled in, which it frees. */
+void FLBPluginUnregister(void *def)
+{
+    if (!forked()) {
+        mimecastUnregister(def);
+    }
 }
 
 const char *host_name(void *input)
@@ -92,14 +120,15 @@ static int64_t metric(const char *text, const char *name)
     return (int64_t) n;
 }
 
-int64_t host_counted(const struct host_api *api, void *input)
+int64_t host_counts(const struct host_api *api, void *input, int64_t *queued)
 {
     char *(*encode)(void *) = dlsym(RTLD_DEFAULT, "cmt_encode_text_create");
     void (*release)(char *) = dlsym(RTLD_DEFAULT, "cmt_encode_text_destroy");
     void *metrics;
     char *text;
-    int64_t n;
+    int64_t records;
 
+    *queued = -1;
     if (!encode || !release || !api->input_get_cmt_instance) {
         return -1;
     }
@@ -108,9 +137,10 @@ int64_t host_counted(const struct host_api *api, void *input)
     if (!text) {
         return -1;
     }
-    n = metric(text, "fluentbit_input_records_total{");
+    records = metric(text, "fluentbit_input_records_total{");
+    *queued = metric(text, "fluentbit_input_ring_buffer_writes_total{");
     release(text);
-    return n;
+    return records;
 }
 
 /* Copies memory that may not be there: a system call reports what a load would

@@ -75,13 +75,14 @@ func (h *host) Append(tag string, records int, buf []byte) error {
 	return nil
 }
 
-// Counted implements collector.Host.
-func (h *host) Counted() (uint64, bool) {
+// Counts implements collector.Host.
+func (h *host) Counts() (collector.Counts, bool) {
 	if !h.direct {
-		return 0, false
+		return collector.Counts{}, false
 	}
-	n := C.host_counted(h.api, h.input)
-	return uint64(max(n, 0)), n >= 0
+	var queued C.int64_t
+	records := C.host_counts(h.api, h.input, &queued)
+	return collector.Counts{Records: uint64(max(records, 0)), Queued: int64(queued)}, records >= 0
 }
 
 // take returns what gathered in the buffer, for the callback to return.

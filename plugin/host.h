@@ -33,9 +33,6 @@ struct host_plugin {
 uintptr_t host_instance(void);
 void host_set_instance(uintptr_t handle);
 
-/* The process id at the time the library was loaded. */
-int host_loader_pid(void);
-
 /* The name of an instance, "mimecast.0" or its alias; valid as long as it. */
 const char *host_name(void *input);
 
@@ -49,9 +46,9 @@ void host_log(const struct host_api *api, int level, const char *name, const cha
 int host_can_append(void);
 int host_append(void *input, size_t records, const char *tag, size_t tag_len, const void *buf, size_t len);
 
-/* How many records of the instance the host's main thread has taken; -1 when
- * it can't be known. */
-int64_t host_counted(const struct host_api *api, void *input);
+/* How many records of the instance the host's main thread has taken, and how
+ * many appends were put before it; -1 when it can't be known. */
+int64_t host_counts(const struct host_api *api, void *input, int64_t *queued);
 
 /* Copies the tag of an instance to buf and returns its length; -1 when it can't
  * be found. context is that of host_plugin. */

@@ -7,10 +7,11 @@ import "C"
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
-	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -65,11 +66,6 @@ type instance struct {
 // start is to end.
 func started(plug unsafe.Pointer) bool {
 	h := newHost(plug)
-	if C.host_loader_pid() != C.int(os.Getpid()) {
-		// A Go runtime does not survive a fork.
-		h.print(levelError, "Fluent Bit went into the background after it had loaded this plugin, which can't work: run it in the foreground, without the option daemon, and leave the background to the service manager")
-		return false
-	}
 	i := &instance{host: h, lines: newLines(h)}
 	i.log = slog.New(&handler{lines: i.lines})
 	defer i.lines.flush(h)
@@ -123,12 +119,23 @@ func (i *instance) begin() error {
 	for _, w := range cfg.Warnings {
 		i.log.Warn(w)
 	}
+	if cfg.TagByType {
+		i.log.Info("tags go by type; outputs have to match them", "tags", i.host.tag+".{log_source}.{log_type}")
+	}
+	if claim != nil && claim.Elsewhere() != "" {
+		i.log.Warn("another block with another db collects the same logs: every record comes out twice", "logs", claim.Elsewhere())
+	}
 	i.collector.Store(c)
 	return nil
 }
 
 // retry tries the configuration again: a file that it names may be there now.
 func (i *instance) retry(ctx context.Context) {
+	defer func() {
+		if r := recover(); r != nil {
+			i.log.Error("a bug in this plugin; please report it", "in", "retry", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
 	t := time.NewTicker(configRetry)
 	defer t.Stop()
 	for {

@@ -51,21 +51,17 @@ func FLBPluginRegister(def unsafe.Pointer) C.int {
 	return C.int(input.FLBPluginRegister(def, pluginName, pluginDescription))
 }
 
-// FLBPluginUnregister is called after the last Exit of a configuration, on the
-// main thread, with what Register filled in, which it frees.
+// mimecastUnregister is FLBPluginUnregister, for which see host.c.
 //
-//export FLBPluginUnregister
-func FLBPluginUnregister(def unsafe.Pointer) {
+//export mimecastUnregister
+func mimecastUnregister(def unsafe.Pointer) {
 	input.FLBPluginUnregister(def)
 }
 
-// FLBPluginInit is called once per [INPUT] block, on its thread, while the main
-// thread waits. plug is the same for all blocks. It returns FLB_OK, or FLB_ERROR
-// to end the host's start; during a hot reload, where that would end the host,
-// it always returns FLB_OK.
+// mimecastInit is FLBPluginInit, for which see host.c.
 //
-//export FLBPluginInit
-func FLBPluginInit(plug unsafe.Pointer) (status C.int) {
+//export mimecastInit
+func mimecastInit(plug unsafe.Pointer) (status C.int) {
 	status = input.FLB_ERROR
 	defer recovered("init")
 	if started(plug) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -150,10 +151,20 @@ func TestABackgroundHostIsRefused(t *testing.T) {
 		b.host.Service = map[string]string{"log_file": path}
 		b.start("-d")
 		<-b.process.Ended() // it leaves a child in the background
+		b.process = nil
+		child := 0
 		var log []byte
-		for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && !strings.Contains(string(log), "input initialization failed"); {
-			time.Sleep(100 * time.Millisecond)
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 			log, _ = os.ReadFile(path)
+			if _, pid, ok := strings.Cut(b.host.Log()+string(log), "pid="); ok && child == 0 {
+				_, _ = fmt.Sscan(pid, &child)
+			}
+			if strings.Contains(string(log), "input initialization failed") {
+				break
+			}
+		}
+		if child > 0 {
+			_ = syscall.Kill(child, syscall.SIGKILL)
 		}
 		if !strings.Contains(string(log), "went into the background after it had loaded this plugin") {
 			b.t.Errorf("the log file holds %s", log)

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -30,6 +31,7 @@ type suite struct {
 	plugin    string
 	dir       string
 	seed      uint64
+	behind    sync.WaitGroup // what runs beside the cases
 
 	kills, stops, reloads, stalls, mixed int
 }
@@ -64,6 +66,8 @@ func main() {
 	s.ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	ok, err := s.main(*only, *soak)
 	stop()
+	s.behind.Wait()
+	_ = os.RemoveAll(s.dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 	}
@@ -83,7 +87,6 @@ func (s *suite) main(only string, soak time.Duration) (ok bool, err error) {
 	if s.dir, err = os.MkdirTemp("", "mimecast-faults-"); err != nil {
 		return false, err
 	}
-	defer func() { _ = os.RemoveAll(s.dir) }()
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return false, err

@@ -56,16 +56,19 @@ func singleFaults() []check {
 			done := make(chan struct{})
 			var out result
 			var err error
-			go func() {
+			s.behind.Go(func() {
 				defer close(done)
 				slots <- struct{}{}
 				defer func() { <-slots }()
+				if s.ctx.Err() != nil {
+					return
+				}
 				out, err = s.faulty(func(r *rig) error {
 					r.service.NextAt(simulator.PathSIEM, fault, fault)
 					r.service.NextAt(simulator.PathImpersonation, fault, fault)
 					return nil
 				}, 5*time.Minute)
-			}()
+			})
 			results[i] = func() (result, error) { <-done; return out, err }
 		}
 	}

@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	defer service.Close()
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", o.listen)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w (another address: -listen 127.0.0.1:PORT)", err)
 	}
 	server := &http.Server{Handler: service, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
@@ -119,6 +119,9 @@ func stocked(o options) (*simulator.Server, error) {
 func describe(out io.Writer, o options, address string, c simulator.Credentials) error {
 	_, err := fmt.Fprintf(out, `# A simulated Mimecast: %d batches of %d records and %d events, at http://%s
 # Faults in %.0f%% of the answers. Stop it with Ctrl-C.
+# Save this as sim.yaml beside the plugin, and run: fluent-bit -c sim.yaml
+plugins:
+  - build/mimecast.so
 pipeline:
   inputs:
     - name: mimecast

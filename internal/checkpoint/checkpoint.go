@@ -23,6 +23,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -81,9 +82,13 @@ const lockWait = 100 * time.Millisecond
 // Store is an open file. It is safe for concurrent use, and its methods wait
 // for the disk.
 type Store struct {
-	path string
-	db   *bbolt.DB
+	path   string
+	db     *bbolt.DB
+	file   *os.File
+	broken atomic.Bool // bbolt has panicked and may hold its locks for good
 }
+
+var errBroken = errors.New("the file is damaged, or was changed while it was in use; move it away and restart")
 
 // Open opens a file that is there, for those who don't share it with others.
 func Open(path string) (*Store, error) {
@@ -96,30 +101,30 @@ func Open(path string) (*Store, error) {
 // open makes or opens a file.
 func open(path string) (*Store, error) {
 	s := &Store{path: path}
-	var file *os.File
 	options := &bbolt.Options{Timeout: lockWait, OpenFile: func(path string, flag int, mode os.FileMode) (_ *os.File, err error) {
-		if file, err = os.OpenFile(path, flag, mode); err != nil {
+		if s.file, err = os.OpenFile(path, flag, mode); err != nil {
 			return nil, err
 		}
-		return file, checkLength(file)
+		return s.file, checkLength(s.file)
 	}}
-	err := guard(func() (err error) {
+	err := s.guard(func() (err error) {
 		if s.db, err = bbolt.Open(path, 0o600, options); err != nil {
 			return err
 		}
 		return s.db.Update(prepare)
 	})
-	if err != nil && s.db != nil {
+	if err != nil {
 		_ = s.close() // what is wrong has been found already
-	}
-	if err != nil && file != nil {
-		_ = file.Close() // bbolt may have given up without
 	}
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("db %s is in use by another process", path)
 	case err != nil && !errors.Is(err, os.ErrPermission) && isOpenError(err):
 		return nil, fmt.Errorf("db %s can't be used as a checkpoint file; move it away to start anew: %w", path, err)
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("db %s can't be made: its folder does not exist", path)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("db %s can't be opened: user %d may not read and write it, or may not write to its folder", path, os.Getuid())
 	case err != nil:
 		return nil, fmt.Errorf("db %s can't be opened: %w", path, err)
 	}
@@ -191,7 +196,7 @@ func (s *Store) IDs(k Key, fn func(ID)) error {
 }
 
 func (s *Store) view(k Key, fn func(*bbolt.Bucket) error) error {
-	return guard(func() error {
+	return s.guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
 			if b := tx.Bucket(bucketStreams).Bucket([]byte(k.String())); b != nil {
 				return fn(b)
@@ -204,7 +209,7 @@ func (s *Store) view(k Key, fn func(*bbolt.Bucket) error) error {
 // Commit applies changes, in their order, in one transaction: either all of
 // them are on disk when it returns, or none.
 func (s *Store) Commit(changes []Change) error {
-	err := guard(func() error {
+	err := s.guard(func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {
 			for _, c := range changes {
 				if err := apply(tx.Bucket(bucketStreams), c); err != nil {
@@ -292,7 +297,7 @@ type Stream struct {
 
 // Streams returns what the file holds, by key.
 func (s *Store) Streams() (streams []Stream, err error) {
-	err = guard(func() error {
+	err = s.guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
 			all := tx.Bucket(bucketStreams)
 			return all.ForEachBucket(func(name []byte) error {
@@ -315,7 +320,7 @@ func (s *Store) Streams() (streams []Stream, err error) {
 
 // Forget drops all that the file holds of a stream; false when that is nothing.
 func (s *Store) Forget(k Key) (had bool, err error) {
-	err = guard(func() error {
+	err = s.guard(func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {
 			streams := tx.Bucket(bucketStreams)
 			if had = streams.Bucket([]byte(k.String())) != nil; !had {
@@ -334,15 +339,28 @@ func (s *Store) Forget(k Key) (had bool, err error) {
 // Release.
 func (s *Store) Close() error { return s.close() }
 
-func (s *Store) close() error { return guard(s.db.Close) }
+func (s *Store) close() error {
+	var err error
+	if s.db != nil {
+		err = s.guard(s.db.Close)
+	}
+	if s.file != nil {
+		_ = s.file.Close() // where bbolt gave up without
+	}
+	return err
+}
 
 // guard turns what a damaged file can do to bbolt, which maps it into memory
 // and trusts it, into an error: panics, and faults of pages that are not there.
-func guard(fn func() error) (err error) {
+func (s *Store) guard(fn func() error) (err error) {
+	if s.broken.Load() {
+		return errBroken
+	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("the file is damaged (%v)", r)
+			s.broken.Store(true)
+			err = fmt.Errorf("%w (%v)", errBroken, r)
 		}
 	}()
 	return fn()

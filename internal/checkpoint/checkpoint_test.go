@@ -173,7 +173,7 @@ func TestFilesThatAreNone(t *testing.T) {
 		return b.Put(keyVersion, []byte("2"))
 	}), `version "2"`)
 	check("folder", func(path string) error { return os.Mkdir(path, 0o700) }, "can't be opened")
-	if _, err := open(filepath.Join(dir, "no", "such", "folder", "x.db")); err == nil || !strings.Contains(err.Error(), "can't be opened") {
+	if _, err := open(filepath.Join(dir, "no", "such", "folder", "x.db")); err == nil || !strings.Contains(err.Error(), "its folder does not exist") {
 		t.Errorf("no folder: %v", err)
 	}
 }
@@ -218,6 +218,30 @@ func TestTruncatedFile(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsTruncatedWhileItIsOpen(t *testing.T) {
+	for _, size := range []int64{0, 4096, 8192, 12288} {
+		path := filepath.Join(t.TempDir(), "x.db")
+		s := mustOpen(t, path)
+		if err := s.Commit([]Change{{Key: keyOf("siem"), Position: position{"one"}}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, size); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := s.Commit([]Change{{Key: keyOf("siem"), Position: position{"two"}}}); err == nil {
+				t.Errorf("%d: a commit goes on", size)
+			}
+		}
+		_ = s.close()
+		if size > 0 {
+			if _, err := open(path); err == nil {
+				t.Errorf("%d: it is opened again", size)
+			}
+		}
+	}
+}
+
 func TestOneProcessAtATime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	mustOpen(t, path)
@@ -244,6 +268,8 @@ func TestClaims(t *testing.T) {
 	}
 	if c, err := files.Claim(path+"2", []Key{keyOf("siem")}); err != nil {
 		t.Errorf("in another file: %v", err)
+	} else if c.Elsewhere() != "siem" {
+		t.Errorf("that it is claimed elsewhere is not known: %q", c.Elsewhere())
 	} else if err := c.Release(); err != nil {
 		t.Error(err)
 	}

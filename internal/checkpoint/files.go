@@ -27,7 +27,13 @@ type Claim struct {
 	path  string
 	keys  []Key
 	open  bool
+
+	elsewhere string
 }
+
+// Elsewhere names a stream that another instance of this process had claimed in
+// another file; empty when there was none.
+func (c *Claim) Elsewhere() string { return c.elsewhere }
 
 // Claim takes streams of the file at path. It fails when another instance of
 // this process has one of them; it does not touch the file.
@@ -43,7 +49,7 @@ func (f *Files) Claim(path string, keys []Key) (*Claim, error) {
 	}
 	for _, k := range keys {
 		if file.claimed[k] {
-			return nil, fmt.Errorf("another block collects the %s logs of application %s at %s already, with the same db %s: leave it out of the option logs of one of them", k.Stream, k.AppID, k.Host, path)
+			return nil, fmt.Errorf("another block collects the %s logs of application %s at %s already, with the same db %s: take %s out of the option logs of one of the two", k.Stream, k.AppID, k.Host, path, k.Stream)
 		}
 	}
 	if f.open == nil {
@@ -53,7 +59,15 @@ func (f *Files) Claim(path string, keys []Key) (*Claim, error) {
 	for _, k := range keys {
 		file.claimed[k] = true
 	}
-	return &Claim{files: f, path: path, keys: keys}, nil
+	c := &Claim{files: f, path: path, keys: keys}
+	for other, file := range f.open {
+		for _, k := range keys {
+			if other != path && file.claimed[k] {
+				c.elsewhere = k.Stream
+			}
+		}
+	}
+	return c, nil
 }
 
 // Open opens the file, or shares it if another instance has it open. It waits

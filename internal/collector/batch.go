@@ -27,12 +27,10 @@ type mark struct {
 	digest  uint64
 }
 
-func (m mark) behind(source []byte) mark {
-	return mark{m.records + 1, m.mix(xxhash.Sum64(source))}
-}
-
-func (m mark) mix(h uint64) uint64 {
-	return (bits.RotateLeft64(m.digest, 5) ^ h) * 0x9e3779b185ebca87
+// behind is the mark behind one more record, of a file whose name has a hash.
+func (m mark) behind(source []byte, file uint64) mark {
+	h := xxhash.Sum64(source) ^ bits.RotateLeft64(file, 1)
+	return mark{m.records + 1, (bits.RotateLeft64(m.digest, 5) ^ h) * 0x9e3779b185ebca87}
 }
 
 // maxBad bounds the records of one file that are unreadable one by one. In a file
@@ -70,6 +68,7 @@ type batchRun struct {
 	at        mark // what has been decoded
 	last      mark // at before the last record of open
 	file      string
+	fileHash  uint64
 	collected time.Time
 	newest    uint32
 	confirmed bool // that what is odd is in the batch itself
@@ -113,6 +112,9 @@ func (r *batchRun) decode(ctx context.Context) error {
 
 // end sends what is left and moves the position to the next batch.
 func (r *batchRun) end(ctx context.Context) error {
+	if err := r.f.body.failed; err != nil {
+		return err
+	}
 	if r.at.records < r.skip.records {
 		return &mismatchError{}
 	}
@@ -134,6 +136,7 @@ func (r *batchRun) end(ctx context.Context) error {
 	}
 	r.pos, r.saved = next, time.Now()
 	r.report.fetched(next.At)
+	r.log.Debug("a batch is queued", "records", r.at.records, "delivered_before", r.skip.records, "bytes", r.f.body.size)
 	return nil
 }
 
@@ -147,9 +150,13 @@ func (r *batchRun) upTo() time.Time {
 	return r.pos.At
 }
 
+// enter notes the file that the records to come are of.
+func (r *batchRun) enter(file string) {
+	r.file, r.fileHash = file, xxhash.Sum64String(file)
+}
+
 func (r *batchRun) decodeFile(ctx context.Context, f *record.File) error {
-	r.file = f.Name
-	r.at.digest = r.at.mix(xxhash.Sum64String(f.Name))
+	r.enter(f.Name)
 	origin := record.Origin{Source: sourceSIEM, Type: record.TypeOf(f.Name), Collected: r.collected}
 	decoder := r.reader.Open(f, origin, r.f.request.Format == mimecast.JSON)
 	bad := 0
@@ -168,8 +175,10 @@ func (r *batchRun) decodeFile(ctx context.Context, f *record.File) error {
 		case err == io.EOF && n == 0:
 			// Seen in production, but it might also be a fault of this answer.
 			return r.confirm(ctx, oddity{at: r.at, file: f.Name, reason: "an empty file"})
-		case err == io.EOF:
+		case err == io.EOF && r.f.body.failed == nil:
 			return r.send(ctx)
+		case err == io.EOF:
+			return r.f.body.failed
 		case errors.As(err, &d):
 			if bad++; bad > maxBad {
 				d.OneRecord, d.Offset = false, d.Offset+int64(len(decoder.Source()))
@@ -208,7 +217,7 @@ func (r *batchRun) piece(logType string) *piece {
 func (r *batchRun) took(ctx context.Context, start int, source []byte) error {
 	p := r.open
 	before := r.at
-	r.at = r.at.behind(source)
+	r.at = r.at.behind(source, r.fileHash)
 	if r.at.records <= r.skip.records {
 		p.buf = p.buf[:start]
 		if r.at.records == r.skip.records && r.at != r.skip {
@@ -275,8 +284,8 @@ func (r *batchRun) discard() {
 // one answer: only the same content twice counts. Otherwise it returns a
 // *changedError.
 func (r *batchRun) confirm(ctx context.Context, what oddity) error {
-	if r.confirmed {
-		return nil
+	if err := r.f.body.failed; err != nil || r.confirmed {
+		return err
 	}
 	again, err := r.fetch(ctx, r.f.request)
 	switch {
@@ -325,7 +334,7 @@ func (r *batchRun) damagedBatch(ctx context.Context, d *record.Damage) error {
 	}
 	r.log.Error("a batch can't be read; its bytes go out in records with log_type "+record.Unparsed,
 		"batch", name, "err", d.Reason, "offset", d.Offset)
-	r.file = name
+	r.enter(name)
 	size := d.Size
 	if size == 0 {
 		size = r.f.body.size - d.Offset
@@ -335,7 +344,10 @@ func (r *batchRun) damagedBatch(ctx context.Context, d *record.Damage) error {
 
 // raw sends bytes in records of a bounded size.
 func (r *batchRun) raw(ctx context.Context, file, reason string, offset int64, in io.Reader) error {
-	buf := make([]byte, record.MaxRaw)
+	if p := r.siem; p.rawBuf == nil {
+		p.rawBuf = make([]byte, record.MaxRaw)
+	}
+	buf := r.rawBuf
 	origin := record.Origin{Source: sourceSIEM, Type: record.Unparsed, Collected: r.collected}
 	for have := 0; ; {
 		if ctx.Err() != nil {
@@ -343,6 +355,9 @@ func (r *batchRun) raw(ctx context.Context, file, reason string, offset int64, i
 		}
 		n, err := io.ReadFull(in, buf[have:])
 		have += n
+		if r.f.body.failed != nil {
+			return r.f.body.failed
+		}
 		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 			return fmt.Errorf("reading the spooled batch: %w", err)
 		}

@@ -39,8 +39,9 @@ type Options struct {
 	Log    *slog.Logger
 	// Client replaces the one made from Config, in tests.
 	Client *mimecast.Client
-	// statfs replaces the system's, in tests.
-	statfs func(path string) (free, total uint64, err error)
+	// statfs and scratch replace the system's, in tests.
+	statfs  func(path string) (free, total uint64, err error)
+	scratch func(dir string) (scratch, error)
 }
 
 // Collector runs the streams of one instance.
@@ -83,10 +84,13 @@ func Start(o Options) (*Collector, error) {
 		c.room.statfs = o.statfs
 	}
 	c.handover = newHandover(c.queue, c.committer, c.room, o.Log)
-	c.makeStreams()
+	if o.scratch == nil {
+		o.scratch = tempFile
+	}
+	c.makeStreams(o.scratch)
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
-	go c.run(ctx)
+	go c.protect("collector", func() { c.run(ctx) })
 	return c, nil
 }
 
@@ -97,7 +101,7 @@ func newClient(cfg config.Config) (*mimecast.Client, error) {
 	})
 }
 
-func (c *Collector) makeStreams() {
+func (c *Collector) makeStreams(newScratch func(string) (scratch, error)) {
 	shared := &clock{log: c.log, client: c.client}
 	table := kinds(c.cfg)
 	for _, key := range Keys(c.cfg) {
@@ -105,6 +109,7 @@ func (c *Collector) makeStreams() {
 		s := &stream{
 			key: key, name: key.Stream, client: c.client, queue: c.queue, log: log,
 			report: newReport(log, c.client.Now), clock: shared, busy: &c.handover.busy, byType: c.cfg.TagByType,
+			scratch: newScratch,
 		}
 		c.streams = append(c.streams, s)
 		c.pollers = append(c.pollers, table[key.Stream](s))
@@ -161,11 +166,14 @@ func (c *Collector) open(ctx context.Context) bool {
 	for ctx.Err() == nil {
 		err := c.tryOpen()
 		if err == nil {
+			if text != "" {
+				c.log.Info("the db can be used now")
+			}
 			return true
 		}
 		if err.Error() != text || time.Since(said) > openReminder {
 			text, said = err.Error(), time.Now()
-			c.log.Error("nothing is collected until the db can be used", "err", err)
+			c.log.Error("nothing is collected until the db can be used", "err", err, "retry_in", openRetry.String())
 		}
 		_ = pause(ctx, openRetry)
 	}

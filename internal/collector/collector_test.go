@@ -3,6 +3,7 @@ package collector
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -318,17 +319,36 @@ func TestACountThatDoesNotAgree(t *testing.T) {
 	})
 }
 
-func TestACountThatStandsStill(t *testing.T) {
+func TestAHostThatDropsEverything(t *testing.T) {
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		r.host.drop = true
 		r.sim.AddBatch(3000)
 		r.start()
-		r.step(0)
-		for range 60 {
-			r.host.tick(r.t, 1<<20)
-			r.host.counted = 0 // as with a processor that drops everything
+		r.run(20 * time.Second)
+		r.logged("it dropped some before it took them")
+		r.host.drop = false
+		r.sim.AddBatch(3000)
+		r.run(2 * time.Minute)
+		if a := r.account(r.sim.ExpectedBatch(1)); a.lost > 0 {
+			r.t.Errorf("%+v", a)
+		}
+	})
+}
+
+func TestAMainThreadThatHangs(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		for range 5 {
+			r.sim.AddBatch(2000)
+		}
+		r.start()
+		for range 100 {
 			r.step(0)
 		}
-		r.logged("it stands still")
+		r.logged("has taken no records for a while")
+		r.notLogged("can't confirm")
+		r.kill()
+		r.start()
+		r.run(time.Minute)
 		r.clean()
 	})
 }
@@ -340,6 +360,18 @@ func TestAHostWithoutACount(t *testing.T) {
 		r.sim.AddEvents(100, time.Now().Add(-time.Hour), 3)
 		r.start()
 		r.run(time.Minute)
+		r.stop()
+		r.start()
+		r.run(time.Minute)
+		r.clean()
+
+		// Stopped some seconds after a hand-over it repeats nothing.
+		r.sim.AddBatch(3000)
+		for r.account(r.sim.Expected()).lost > 0 {
+			r.step(1 << 20)
+		}
+		r.step(1 << 20)
+		r.step(1 << 20)
 		r.stop()
 		r.start()
 		r.run(time.Minute)
@@ -400,5 +432,112 @@ func TestSummaries(t *testing.T) {
 			r.t.Errorf("%d summaries of two streams in half an hour", n)
 		}
 		r.logged("logs=siem records=100", "records_total=100 newest=")
+	})
+}
+
+func TestFlowControlWithoutACount(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		r.host.blind = true
+		r.sim.AddBatch(400000)
+		r.start()
+		for range 9 {
+			r.step(0)
+		}
+		size := 0
+		for _, a := range r.host.ring {
+			size += len(a.buf)
+		}
+		if len(r.host.ring) > maxLagAppends+2 || size > maxLagBytes+2*pieceSize {
+			r.t.Errorf("%d appends of %d bytes are in the ring of a host that takes none", len(r.host.ring), size)
+		}
+	})
+}
+
+func TestCleanRestartsByType(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			withRig(t, simulator.Config{Seed: seed}, []string{"tag_by_type", "on", "logs", "siem"}, func(r *rig) {
+				dice := rand.New(rand.NewPCG(seed, 3))
+				for range 3 {
+					r.sim.AddBatch(300)
+				}
+				for range 5 {
+					r.start()
+					for range dice.IntN(3) {
+						r.step(dice.IntN(8))
+					}
+					r.end()
+				}
+				r.start()
+				r.run(2 * time.Minute)
+				r.clean()
+				r.notLogged("delivering all of it again")
+			})
+		})
+	}
+}
+
+func TestAKillWhenIdleRepeatsOneRecord(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		file := func(name string, n int) simulator.File {
+			f := simulator.File{Name: name}
+			for i := range n {
+				f.Records = append(f.Records, fmt.Sprintf(`{"n":"%s %d"}`, name, i))
+			}
+			f.JSON = []byte(`{"type":"MTA","data":[` + strings.Join(f.Records, ",") + `]}`)
+			return f
+		}
+		if _, err := r.sim.AddBatchFiles([]simulator.File{file("receipt_1.log", 100), file("process_1.log", 1)}); err != nil {
+			r.t.Fatal(err)
+		}
+		r.start()
+		r.run(time.Minute)
+		r.kill()
+		r.start()
+		r.run(time.Minute)
+		if a := r.account(r.sim.Expected()); a.lost > 0 || a.twice != 1 {
+			r.t.Errorf("%+v", a)
+		}
+	})
+}
+
+func TestAClockThatIsOffAtTheStart(t *testing.T) {
+	for _, offset := range []time.Duration{30 * time.Minute, 3 * time.Hour, -100 * time.Hour, -8 * 24 * time.Hour} {
+		t.Run(offset.String(), func(t *testing.T) {
+			withRig(t, simulator.Config{DateOffset: offset}, []string{"logs", "impersonation"}, func(r *rig) {
+				service := func() time.Time { return time.Now().Add(offset) }
+				r.start()
+				r.run(5 * time.Minute)
+				for range 20 {
+					r.sim.AddEvents(60, service().Add(-time.Minute), 1)
+					r.run(10 * time.Minute)
+				}
+				for range 3 {
+					r.stop()
+					r.start() // again with this machine's clock
+					r.sim.AddEvents(60, service().Add(-time.Minute), 1)
+					r.run(5 * time.Minute)
+				}
+				r.clean()
+			})
+		})
+	}
+}
+
+func TestNothingNewAtABegunBatch(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		r.sim.AddBatch(5000)
+		r.start()
+		r.step(3)
+		r.end()
+		r.configure("logs", "siem", "siem_format", "key_value")
+		r.answer = func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"meta":{"status":200},"data":[],"fail":[]}`))
+		}
+		r.start()
+		r.run(10 * time.Second)
+		r.answer = nil
+		r.run(2 * time.Minute)
+		r.clean()
 	})
 }

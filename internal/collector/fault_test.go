@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -311,6 +312,8 @@ func TestAFullDisk(t *testing.T) {
 		}
 		r.logged("is nearly full; nothing is handed over")
 
+		// What the plugin itself fills up is said too.
+		r.run(3 * time.Second)
 		// Room for some, as long as the free space does not show it taken.
 		free = reserve + pieceSize*5
 		for range 10 {
@@ -475,4 +478,44 @@ func TestBrokenBehindBroken(t *testing.T) {
 			r.t.Errorf("%d records, %d compressed bytes of %d", readable, packed, len(archive)/2)
 		}
 	})
+}
+
+func TestAnEventBeforeTheWindow(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "impersonation"}, func(r *rig) {
+		r.answer = func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"meta":{"status":200,"pagination":{}},"fail":[],"data":[{"impersonationLogs":[{"id":"MTOKEN:a","eventTime":"1999-12-30T10:00:00+0000"}]}]}`)
+		}
+		r.start()
+		r.run(5 * time.Hour)
+		if len(r.host.stored) != 1 {
+			r.t.Errorf("it came %d times", len(r.host.stored))
+		}
+	})
+}
+
+func TestADiskThatFailsWhenABatchIsReadBack(t *testing.T) {
+	for _, compress := range []string{"on", "off"} {
+		t.Run(compress, func(t *testing.T) {
+			withRig(t, simulator.Config{Types: []string{"receipt"}}, []string{"logs", "siem", "siem_compress", compress}, func(r *rig) {
+				failures := 0
+				r.readAt = func(f scratch, p []byte, off int64) (int, error) {
+					if off > 3<<20 && failures < 2 {
+						failures++
+						return 0, syscall.EIO
+					}
+					return f.ReadAt(p, off)
+				}
+				r.sim.AddBatch(120000)
+				r.start()
+				for range 400 {
+					r.step(1 << 20)
+				}
+				r.clean()
+				r.logged("reading a batch back from the disk")
+				if failures != 2 {
+					r.t.Errorf("%d failures", failures)
+				}
+			})
+		})
+	}
 }

@@ -16,9 +16,18 @@ type Host interface {
 	// own. An error means that they were not taken; they are given again. The
 	// host has copied buf when it returns.
 	Append(tag string, records int, buf []byte) error
-	// Counted returns how many records of this instance the host's main thread
-	// has taken since the instance's start; false when it can't be known.
-	Counted() (uint64, bool)
+	// Counts returns what the host has counted of this instance since its
+	// start; false when it can't be known.
+	Counts() (Counts, bool)
+}
+
+// Counts are a host's numbers of one instance.
+type Counts struct {
+	// Records is how many records the host's main thread has taken.
+	Records uint64
+	// Queued is how many appends were put before the main thread: one for each
+	// Append, unless the host drops some on the way. -1 when it is not known.
+	Queued int64
 }
 
 // Bounds of the hand-over.
@@ -28,12 +37,16 @@ const (
 	maxInFlight = 24 << 20
 	// maxAppends bounds the same in appends: the host has room for 1024.
 	maxAppends = 500
-	// stuckAfter is how long the host may count nothing, without a pause,
-	// before its count is not believed any more.
-	stuckAfter = 30 * time.Second
 	// lag is how long after its append a record counts as safe where the count
-	// can't be known.
-	lag = 10 * time.Second
+	// can't be known; what is handed over in that time is bounded too.
+	lag           = 10 * time.Second
+	maxLagBytes   = 64 << 20
+	maxLagAppends = 900
+	// stuckAfter is how long the host may take nothing, without a pause, before
+	// that is said.
+	stuckAfter = time.Minute
+	// takenAfter is how long the host takes for an append when all is well.
+	takenAfter = time.Second
 	// idleWait is how long a call waits for a piece that is on its way.
 	idleWait = 20 * time.Millisecond
 	// drainWait is how long a call waits for the host to count; more means
@@ -69,12 +82,16 @@ type Handover struct {
 	inFlight int       // bytes handed over and not yet counted
 	appends  int       // as many appends
 
-	base      uint64 // the host's count before the first append
+	base      Counts // before the first append
 	started   bool   // base is known
 	counted   uint64 // of what was handed over, as of countedAt
 	countedAt time.Time
-	safe      uint64 // of what was handed over
-	doubted   bool   // the host's count can't be used
+	safe      uint64    // of what was handed over
+	doubted   bool      // the host's count can't be used
+	guessing  bool      // nor is there any
+	refused   time.Time // when it was last said that the host took nothing
+	stuck     bool      // it has been said that the host counts nothing
+	given     int64     // appends
 
 	busy atomic.Int32 // streams that have pieces on their way
 }
@@ -85,7 +102,8 @@ type unit struct {
 	bytes   int
 	change  *checkpoint.Change
 	at      time.Time
-	counted bool
+	counted bool // or no longer held against the host's room
+	taken   bool // as far as can be guessed
 }
 
 func newHandover(q queue, c *committer, r *room, log *slog.Logger) *Handover {
@@ -120,11 +138,13 @@ func (h *Handover) Drain(host Host, deadline time.Time) {
 		}
 		h.current = p
 		if !h.room.has(h.handed, len(p.buf)) {
+			h.room.refused.Store(true)
 			break
 		}
 		if err := h.give(host, p); err != nil {
-			if !errors.Is(err, ErrFull) {
-				h.log.Warn("the host took no records; they are handed over again", "err", err)
+			if now := h.now(); !errors.Is(err, ErrFull) && now.Sub(h.refused) > reminder {
+				h.refused = now
+				h.log.Warn("the host took no records; they are handed over again, until it does", "err", err)
 			}
 			return
 		}
@@ -136,10 +156,15 @@ func (h *Handover) Drain(host Host, deadline time.Time) {
 // and its main thread stands still: all that it counted.
 func (h *Handover) Finish(host Host) {
 	h.settle(host)
-	if !h.doubted && h.started {
+	if !h.guessing {
 		h.safe = max(h.safe, h.counted)
-		h.confirm()
 	}
+	for _, u := range h.sent {
+		if h.guessing && u.taken {
+			h.safe = max(h.safe, u.total)
+		}
+	}
+	h.confirm()
 }
 
 // next returns the piece to go on with, nil when none comes soon.
@@ -207,16 +232,22 @@ func (h *Handover) append(host Host, p *piece, records int, buf []byte, change *
 	if h.inFlight == 0 {
 		h.countedAt = h.now() // the host has had nothing to count until now
 	}
+	h.given++
 	h.total += uint64(records)
 	h.inFlight += len(buf)
 	h.appends++
 	h.handed += int64(len(buf))
-	h.sent = append(h.sent, unit{h.total, len(buf), change, h.now(), false})
+	h.sent = append(h.sent, unit{total: h.total, bytes: len(buf), change: change, at: h.now()})
 	return nil
 }
 
 // full says whether the host has enough for now.
-func (h *Handover) full() bool { return h.inFlight >= maxInFlight || h.appends >= maxAppends }
+func (h *Handover) full() bool {
+	if h.guessing {
+		return h.inFlight >= maxLagBytes || h.appends >= maxLagAppends
+	}
+	return h.inFlight >= maxInFlight || h.appends >= maxAppends
+}
 
 // awaitCount gives the host some time to take what it was given.
 func (h *Handover) awaitCount(host Host, deadline time.Time) bool {
@@ -236,14 +267,17 @@ func (h *Handover) awaitCount(host Host, deadline time.Time) bool {
 
 // settle looks at the host's count and passes on what has become safe.
 func (h *Handover) settle(host Host) {
-	n, ok := host.Counted()
+	n, ok := host.Counts()
 	if ok && !h.started {
 		h.base, h.started = n, true
 	}
-	if ok && !h.doubted {
-		h.count(n - h.base)
+	switch {
+	case ok && !h.doubted && n.Queued >= 0 && n.Queued-h.base.Queued != h.given:
+		h.doubt("it dropped some before it took them", n.Records-h.base.Records)
+	case ok && !h.doubted:
+		h.count(n.Records - h.base.Records)
 	}
-	if !ok || h.doubted {
+	if h.guessing = !ok || h.doubted; h.guessing {
 		h.guess()
 	}
 	h.confirm()
@@ -254,11 +288,15 @@ func (h *Handover) settle(host Host) {
 func (h *Handover) count(n uint64) {
 	now := h.now()
 	if n == h.counted {
-		if n < h.total && !h.paused && now.Sub(h.countedAt) > stuckAfter {
-			h.doubt("it stands still", n)
+		// That it stands still means nothing: the host's main thread may be held
+		// up for as long as it likes.
+		if n < h.total && !h.paused && !h.stuck && now.Sub(h.countedAt) > stuckAfter {
+			h.stuck = true
+			h.log.Warn("the host has taken no records for a while; is its main thread held up, by a filter or a slow disk?", "for", now.Sub(h.countedAt).Round(time.Second).String())
 		}
 		return
 	}
+	h.stuck = false
 	safe, known := h.safe, false
 	for i := range h.sent {
 		u := &h.sent[i]
@@ -282,7 +320,7 @@ func (h *Handover) count(n uint64) {
 
 // taken notes that the host has taken an append.
 func (h *Handover) taken(u *unit) {
-	u.counted = true
+	u.counted, u.taken = true, true
 	h.inFlight -= u.bytes
 	h.appends--
 	h.room.taken.Add(int64(u.bytes))
@@ -309,11 +347,15 @@ func (h *Handover) guess() {
 		if since.Before(h.resumed) {
 			since = h.resumed
 		}
-		if age := now.Sub(since); age < time.Second {
+		age := now.Sub(since)
+		if age < takenAfter {
 			return
-		} else if age >= lag {
-			h.safe = max(h.safe, u.total)
 		}
+		u.taken = true
+		if age < lag {
+			continue
+		}
+		h.safe = max(h.safe, u.total)
 		if !u.counted {
 			h.taken(u)
 		}

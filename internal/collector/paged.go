@@ -20,6 +20,14 @@ const idsKept = 2 * time.Hour
 // follows in a row.
 const maxEmptyPages = 3
 
+// maxDrift is how far the service's clock may turn out to be from what a poll
+// took it to be.
+const maxDrift = 10 * time.Second
+
+// errClock ends a poll that began by a clock that was off: before the first
+// answer, this machine's is all there is.
+var errClock = errors.New("the service's clock is another one")
+
 // paging is what tells one paged log from another.
 type paging struct {
 	source   string // log_source
@@ -67,7 +75,7 @@ func (p *paged) load(s *checkpoint.Store) error {
 		}
 	}
 	if p.pos.isZero() {
-		p.log.Info("no position yet: starting from initial_lookback", "initial_lookback", p.lookback.String())
+		p.log.Info("no position yet: starting from initial_lookback", "initial_lookback", config.Spell(p.lookback))
 	}
 	p.report.starts(p.pos.LastPoll)
 	return nil
@@ -82,9 +90,12 @@ func (p *paged) poll(ctx context.Context) error {
 		if stop := p.send(ctx, nil); stop != nil {
 			return stop
 		}
-		if err == nil {
+		switch err {
+		case nil:
 			err = pause(ctx, p.interval)
-		} else {
+		case errClock:
+			err = ctx.Err()
+		default:
 			err = p.failed(ctx, &backoff, err)
 		}
 		if err != nil {
@@ -109,7 +120,7 @@ func (pos pagedPosition) from(overlap time.Duration) time.Time {
 // them. After an error, as when a page's token has gone stale, the poll is to
 // start anew: what it delivered already is known by its ids.
 func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
-	now := p.client.Now()
+	now, began := p.client.Now(), time.Now()
 	r := mimecast.PageRequest{From: p.pos.from(p.overlap), To: now.Truncate(time.Second), Size: p.pageSize}
 	if p.pos.isZero() {
 		r.From = now.Add(-p.lookback).Truncate(time.Second)
@@ -119,19 +130,27 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 	}
 	p.collected = uint32(now.Unix())
 	next := pagedPosition{Newest: p.pos.Newest, LastPoll: r.To}
+	events, known := 0, len(p.delivered)
+	defer func() {
+		p.log.Debug("polled", "from", r.From.UTC().Format(time.RFC3339), "to", r.To.UTC().Format(time.RFC3339), "events", events, "new", len(p.delivered)-known)
+	}()
 	for empty := 0; ; {
 		page, err := p.page(ctx, b, r)
 		if err != nil {
 			return err
 		}
+		if drift := p.client.Now().Sub(now); r.Token == "" && drift.Abs() > maxDrift+time.Since(began) {
+			return errClock
+		}
 		if empty++; len(page.Events) > 0 {
 			empty = 0
 		}
+		events += len(page.Events)
 		for _, e := range page.Events {
 			if e.Time.After(next.Newest) {
 				next.Newest = e.Time.UTC()
 			}
-			if err := p.take(ctx, e, now); err != nil {
+			if err := p.take(ctx, e, r.From, now); err != nil {
 				return err
 			}
 		}
@@ -170,12 +189,11 @@ func (p *paged) page(ctx context.Context, b *mimecast.Backoff, r mimecast.PageRe
 }
 
 // take appends an event to the open piece unless it was delivered before.
-func (p *paged) take(ctx context.Context, e mimecast.Event, now time.Time) error {
-	id := idOf(e, now)
+func (p *paged) take(ctx context.Context, e mimecast.Event, from, now time.Time) error {
+	id := idOf(e, from, now)
 	if _, known := p.delivered[id.Hash]; known {
 		return nil
 	}
-	p.delivered[id.Hash] = id.Unix
 	c := p.piece(p.logType)
 	origin := record.Origin{Source: p.source, Type: p.logType, Collected: now}
 	start := len(c.buf)
@@ -184,7 +202,7 @@ func (p *paged) take(ctx context.Context, e mimecast.Event, now time.Time) error
 		return p.unparsed(ctx, e, id, origin, err)
 	}
 	c.grown(start)
-	p.ids = append(p.ids, id)
+	p.remember(id)
 	if len(c.buf) < pieceSize {
 		return nil
 	}
@@ -219,12 +237,20 @@ func (p *paged) unparsed(ctx context.Context, e mimecast.Event, id checkpoint.ID
 		c.unparsed++
 		offset += len(raw)
 	}
-	p.ids = append(p.ids, id)
+	p.remember(id)
 	return p.send(ctx, nil)
 }
 
+// remember notes that an event is in the open piece.
+func (p *paged) remember(id checkpoint.ID) {
+	p.ids = append(p.ids, id)
+	p.delivered[id.Hash] = id.Unix
+}
+
 // idOf is by what an event is known again: its id, or all of it if it has none.
-func idOf(e mimecast.Event, now time.Time) checkpoint.ID {
+// It is kept by the event's time, but by none that lies before what was asked
+// for: it would be forgotten, and come again.
+func idOf(e mimecast.Event, from, now time.Time) checkpoint.ID {
 	what := []byte(e.ID)
 	if e.ID == "" {
 		what = e.JSON
@@ -232,7 +258,7 @@ func idOf(e mimecast.Event, now time.Time) checkpoint.ID {
 	sum := sha256.Sum256(what)
 	id := checkpoint.ID{Unix: now.Unix()}
 	if !e.Time.IsZero() {
-		id.Unix = e.Time.Unix()
+		id.Unix = max(e.Time.Unix(), from.Unix())
 	}
 	copy(id.Hash[:], sum[:])
 	return id

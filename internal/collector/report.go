@@ -41,6 +41,7 @@ type report struct {
 	said     time.Time // when it was last said
 	position time.Time // up to when everything has been fetched; zero when unknown
 	gap      bool      // it has been said that logs are lost
+	answered bool      // it has been said that the service answers
 
 	records  uint64 // handed over
 	repeated uint64 // of them, what came again after a start from the earliest logs
@@ -140,6 +141,10 @@ func kindOf(err error) string {
 func (r *report) works() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.answered {
+		r.answered = true
+		r.log.Info("the service answers; collecting")
+	}
 	if r.trouble != "" {
 		r.log.Info("fetching works again", "failed_for", time.Since(r.since).Round(time.Second).String())
 		r.trouble = ""

@@ -38,6 +38,8 @@ type fakeHost struct {
 	extra   int  // it counts so many more with each append
 	refuse  int  // so many appends are not taken
 	appends int
+	queued  int  // of them, those in the ring
+	drop    bool // as with a processor that drops everything
 }
 
 type appended struct {
@@ -57,11 +59,17 @@ func (h *fakeHost) Append(tag string, records int, buf []byte) error {
 		h.refuse--
 		return errors.New("refused by the test")
 	}
+	if h.drop {
+		return nil
+	}
+	h.queued++
 	h.ring = append(h.ring, appended{tag, records, bytes.Clone(buf)})
 	return nil
 }
 
-func (h *fakeHost) Counted() (uint64, bool) { return h.counted, !h.blind }
+func (h *fakeHost) Counts() (Counts, bool) {
+	return Counts{Records: h.counted, Queued: int64(h.queued)}, !h.blind
+}
 
 // tick is the main thread taking up to n appends from the ring.
 func (h *fakeHost) tick(t testing.TB, n int) {
@@ -115,6 +123,7 @@ type rig struct {
 
 	statfs func(string) (free, total uint64, err error)
 	answer http.HandlerFunc // in the simulator's place
+	readAt func(f scratch, p []byte, off int64) (int, error)
 
 	files     *checkpoint.Files
 	closing   *checkpoint.Claim
@@ -232,13 +241,17 @@ func (r *rig) start() {
 	}
 	c, err := Start(Options{
 		Config: r.cfg, Claim: claim, Client: r.client(), statfs: r.statfs,
+		scratch: func(dir string) (scratch, error) {
+			f, err := tempFile(dir)
+			return &badDisk{f, r}, err
+		},
 		Log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.collector, r.handover = c, c.Handover()
-	r.host.counted = 0 // it starts anew with each instance
+	r.host.counted, r.host.queued = 0, 0 // they start anew with each instance
 }
 
 // step is one second of the host: a callback, and the main thread's work.
@@ -361,4 +374,17 @@ func (r *rig) notLogged(texts ...string) {
 			r.t.Errorf("%q was logged", text)
 		}
 	}
+}
+
+// badDisk is a file whose reading may fail.
+type badDisk struct {
+	scratch
+	r *rig
+}
+
+func (d *badDisk) ReadAt(p []byte, off int64) (int, error) {
+	if d.r.readAt != nil {
+		return d.r.readAt(d.scratch, p, off)
+	}
+	return d.scratch.ReadAt(p, off)
 }

@@ -28,6 +28,8 @@ type room struct {
 	statfs func(path string) (free, total uint64, err error)
 	latest atomic.Pointer[sample]
 	taken  atomic.Int64 // bytes handed over that the host has taken
+	// refused is set when there was no room for a piece.
+	refused atomic.Bool
 }
 
 // sample is the room there was at one time, in bytes, and what the host had
@@ -61,7 +63,7 @@ func (r *room) watch(ctx context.Context) {
 			bytes = int64(free) - int64(min(reserve, total/reserveShare))
 		}
 		r.latest.Store(&sample{bytes, taken})
-		if now := bytes <= 0; now != full {
+		if now := r.refused.Swap(false) || bytes <= 0; now != full {
 			full = now
 			if full {
 				r.log.Error("the file system of the db is nearly full; nothing is handed over until there is room: Fluent Bit does not say when it can't store a record",

@@ -55,6 +55,7 @@ type siem struct {
 	interval time.Duration
 	dir      string // for large batches
 	reader   record.Reader
+	rawBuf   []byte
 
 	pos   siemPosition // behind what is in the queue
 	saved time.Time    // when pos was last put there
@@ -165,11 +166,10 @@ func (p *siem) fetchAhead(ctx context.Context, r mimecast.SIEMRequest, ahead cha
 			f.close()
 			return
 		}
-		token := r.Token
-		r = mimecast.SIEMRequest{Token: token, Format: p.format, Compress: p.compress}
+		next := mimecast.SIEMRequest{Format: p.format, Compress: p.compress}
 		switch {
 		case f.refused:
-			r.Token = ""
+			r = next
 			if !restarted.IsZero() && time.Since(restarted) < restartInterval {
 				_ = pause(ctx, restartInterval)
 			}
@@ -177,7 +177,8 @@ func (p *siem) fetchAhead(ctx context.Context, r mimecast.SIEMRequest, ahead cha
 		case f.body == nil:
 			_ = pause(ctx, p.interval)
 		default:
-			r.Token = f.next
+			next.Token = f.next
+			r = next
 		}
 	}
 }
@@ -216,7 +217,7 @@ func (p *siem) try(ctx context.Context, r mimecast.SIEMRequest) (*fetched, error
 		return &fetched{request: r}, err
 	}
 	defer batch.Body.Close()
-	body, err := spool(batch.Body, p.dir)
+	body, err := spool(batch.Body, func() (scratch, error) { return p.scratch(p.dir) })
 	if err != nil {
 		return nil, fmt.Errorf("fetching a batch: %w", err)
 	}
@@ -232,6 +233,7 @@ func (p *siem) deliver(ctx context.Context, f *fetched) error {
 		p.pos = siemPosition{At: p.pos.At}
 		return p.save(ctx)
 	case f.body == nil:
+		p.log.Debug("nothing new")
 		p.pos.At = p.client.Now()
 		p.report.fetched(p.pos.At)
 		if time.Since(p.saved) < idleSave {

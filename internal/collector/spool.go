@@ -22,13 +22,22 @@ const (
 // spooled is a whole batch as it came. Close it.
 type spooled struct {
 	mem  []byte
-	file *os.File
+	file scratch
 	size int64
 	sum  uint64
+	// failed is an error of the disk. What was read since is not the batch.
+	failed error
 }
 
-// spool takes a batch from the network. dir is where a large one may go.
-func spool(body io.Reader, dir string) (*spooled, error) {
+// scratch is a file for a large batch.
+type scratch interface {
+	io.Writer
+	io.ReaderAt
+	io.Closer
+}
+
+// spool takes a batch from the network. newFile makes a file for a large one.
+func spool(body io.Reader, newFile func() (scratch, error)) (*spooled, error) {
 	hash := xxhash.New()
 	in := io.TeeReader(io.LimitReader(body, maxBatch+1), hash)
 	s := &spooled{}
@@ -36,7 +45,7 @@ func spool(body io.Reader, dir string) (*spooled, error) {
 	n, err := io.CopyN(&mem, in, spoolMemory)
 	if err == nil {
 		// It may be larger; the file takes what is in memory first.
-		if s.file, err = tempFile(dir); err != nil {
+		if s.file, err = newFile(); err != nil {
 			return nil, fmt.Errorf("keeping a batch of more than %d bytes: %w", spoolMemory, err)
 		}
 		n, err = io.Copy(s.file, io.MultiReader(&mem, in))
@@ -56,7 +65,7 @@ func spool(body io.Reader, dir string) (*spooled, error) {
 }
 
 // tempFile makes a file that is gone as soon as it is closed.
-func tempFile(dir string) (*os.File, error) {
+func tempFile(dir string) (scratch, error) {
 	f, err := os.CreateTemp(dir, ".mimecast-batch-")
 	if err != nil {
 		return nil, err
@@ -70,7 +79,11 @@ func tempFile(dir string) (*os.File, error) {
 // ReadAt implements io.ReaderAt.
 func (s *spooled) ReadAt(p []byte, off int64) (int, error) {
 	if s.file != nil {
-		return s.file.ReadAt(p, off)
+		n, err := s.file.ReadAt(p, off)
+		if err != nil && err != io.EOF && off >= 0 {
+			s.failed = fmt.Errorf("reading a batch back from the disk: %w", err)
+		}
+		return n, err
 	}
 	if off < 0 {
 		return 0, errors.New("a negative offset")

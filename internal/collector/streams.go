@@ -51,6 +51,8 @@ type stream struct {
 	clock  *clock
 	busy   interface{ Add(int32) int32 } // up while pieces are on their way
 	byType bool                          // tags go by type
+	// scratch makes a file without a name in a folder.
+	scratch func(dir string) (scratch, error)
 
 	// collected is the time, in seconds, that records without one of their own
 	// get for now.

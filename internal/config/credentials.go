@@ -58,9 +58,6 @@ func readCredentials(values map[string]string) (mimecast.Credentials, error) {
 		}
 		*k.field(&c) = v
 	}
-	if _, err := base64.StdEncoding.DecodeString(c.SecretKey); err != nil {
-		list.problem("secret_key", "not in base64, as Mimecast shows it (value not shown)")
-	}
 	if list.problems != nil {
 		return mimecast.Credentials{}, &Error{list.problems}
 	}
@@ -68,22 +65,27 @@ func readCredentials(values map[string]string) (mimecast.Credentials, error) {
 }
 
 func readCredential(key, value, path string) (string, error) {
+	name := key
 	switch {
 	case value != "" && path != "":
 		return "", fmt.Errorf("%s: set together with %s_file; set only one of them", key, key)
 	case value == "" && path == "":
 		return "", fmt.Errorf("%s: missing; set %s or %s_file", key, key, key)
 	case path != "":
+		name = key + "_file"
 		b, err := readFile(path)
 		if err != nil {
-			return "", fmt.Errorf("%s_file: can't read it: %w", key, err)
+			return "", fmt.Errorf("%s: can't read it: %w", name, err)
 		}
 		if value = string(bytes.TrimSpace(b)); value == "" {
-			return "", fmt.Errorf("%s_file: %s is empty", key, quote(path))
+			return "", fmt.Errorf("%s: %s is empty", name, quote(path))
 		}
 	}
 	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }) {
-		return "", fmt.Errorf("%s: holds white space or control characters (value not shown)", key)
+		return "", fmt.Errorf("%s: holds white space or control characters (value not shown)", name)
+	}
+	if _, err := base64.StdEncoding.DecodeString(value); err != nil && key == "secret_key" {
+		return "", fmt.Errorf("%s: not in base64, as Mimecast shows it (value not shown)", name)
 	}
 	return value, nil
 }

@@ -128,7 +128,7 @@ func (p *parser) number(key string, low, high int) int {
 func (p *parser) duration(key string, low, high time.Duration) time.Duration {
 	d, ok := duration(p.value(key))
 	if !ok || d < low || d > high {
-		p.problem(key, "%s is not a time from %s to %s, written like 30s, 5m, 1h or 7d", quote(p.value(key)), spell(low), spell(high))
+		p.problem(key, "%s is not a time from %s to %s, written like 30s, 5m, 1h or 7d", quote(p.value(key)), Spell(low), Spell(high))
 	}
 	return d
 }
@@ -149,15 +149,17 @@ func duration(v string) (time.Duration, bool) {
 	return time.Duration(n) * unit, true
 }
 
-func spell(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d >= day && d%day == 0:
-		return fmt.Sprintf("%dd", d/day)
-	case d >= time.Hour && d%time.Hour == 0:
-		return fmt.Sprintf("%dh", d/time.Hour)
+// Spell writes a time as an option would.
+func Spell(d time.Duration) string {
+	for _, u := range []struct {
+		unit time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
+		if d >= u.unit && d%u.unit == 0 {
+			return fmt.Sprint(int64(d/u.unit), u.name)
+		}
 	}
-	return fmt.Sprintf("%ds", d/time.Second)
+	return fmt.Sprint(int64(d/time.Second), "s")
 }
 
 func (p *parser) list(key string) []string {

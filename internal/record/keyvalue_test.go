@@ -129,7 +129,7 @@ func TestKeyValueAllocatesNothingPerRecord(t *testing.T) {
 			dst = out
 		}
 	})
-	if perFile > 5 {
+	if perFile > 5 && !raceDetector {
 		t.Errorf("%v allocations for a file of 1000 records", perFile)
 	}
 }
