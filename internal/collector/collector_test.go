@@ -531,12 +531,12 @@ func TestNothingNewAtABegunBatch(t *testing.T) {
 		r.step(3)
 		r.end()
 		r.configure("logs", "siem", "siem_format", "key_value")
-		r.answer = func(w http.ResponseWriter, _ *http.Request) {
+		r.answerWith(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"meta":{"status":200},"data":[],"fail":[]}`))
-		}
+		})
 		r.start()
 		r.run(10 * time.Second)
-		r.answer = nil
+		r.answerWith(nil)
 		r.run(2 * time.Minute)
 		r.clean()
 	})

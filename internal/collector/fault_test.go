@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -295,14 +296,15 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 
 func TestAFullDisk(t *testing.T) {
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
-		free := uint64(1 << 40)
-		r.statfs = func(string) (uint64, uint64, error) { return free, 1 << 40, nil }
+		var free atomic.Uint64
+		free.Store(1 << 40)
+		r.statfs = func(string) (uint64, uint64, error) { return free.Load(), 1 << 40, nil }
 		for range 4 {
 			r.sim.AddBatch(2000)
 		}
 		r.start()
 		r.step(1)
-		free = reserve - 1
+		free.Store(reserve - 1)
 		r.run(3 * time.Second)
 		before := r.host.appends
 		r.sim.AddBatch(2000)
@@ -315,7 +317,7 @@ func TestAFullDisk(t *testing.T) {
 		// What the plugin itself fills up is said too.
 		r.run(3 * time.Second)
 		// Room for some, as long as the free space does not show it taken.
-		free = reserve + pieceSize*5
+		free.Store(reserve + pieceSize*5)
 		for range 10 {
 			r.step(0)
 		}
@@ -326,7 +328,7 @@ func TestAFullDisk(t *testing.T) {
 		if size < 3*pieceSize || size > 5*pieceSize {
 			r.t.Errorf("%d bytes were handed over with room for %d", size, 5*pieceSize)
 		}
-		free = 1 << 40
+		free.Store(1 << 40)
 		r.run(time.Minute)
 		r.logged("there is room on the file system of the db again")
 		r.clean()
@@ -356,7 +358,7 @@ func TestABatchThatIsPackedAnew(t *testing.T) {
 			}
 			return b.Bytes()
 		}
-		r.answer = func(w http.ResponseWriter, req *http.Request) {
+		r.answerWith(func(w http.ResponseWriter, req *http.Request) {
 			body, _ := io.ReadAll(req.Body)
 			if strings.Contains(string(body), "second") {
 				_, _ = io.WriteString(w, `{"meta":{"status":200},"data":[],"fail":[]}`)
@@ -364,7 +366,7 @@ func TestABatchThatIsPackedAnew(t *testing.T) {
 			}
 			w.Header().Set("Mc-Siem-Token", "second")
 			_, _ = w.Write(pack())
-		}
+		})
 		r.start()
 		r.run(2 * time.Minute)
 		if len(r.host.stored) != 3 || served > 6 || !strings.Contains(r.host.stored[2].record, `"log_type":"unparsed"`) {
@@ -377,7 +379,7 @@ func TestABatchThatIsPackedAnew(t *testing.T) {
 func TestABatchThatIsNeverTheSame(t *testing.T) {
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		served := 0
-		r.answer = func(w http.ResponseWriter, req *http.Request) {
+		r.answerWith(func(w http.ResponseWriter, req *http.Request) {
 			body, _ := io.ReadAll(req.Body)
 			if strings.Contains(string(body), "second") {
 				_, _ = io.WriteString(w, `{"meta":{"status":200},"data":[],"fail":[]}`)
@@ -388,7 +390,7 @@ func TestABatchThatIsNeverTheSame(t *testing.T) {
 			w.Header().Set("Content-Disposition", "attachment; filename=receipt_1.log")
 			_, _ = fmt.Fprintf(w, `[{"a":1},{"broken %d`, served)
 			_, _ = io.WriteString(w, strings.Repeat("x", served))
-		}
+		})
 		r.start()
 		r.run(20 * time.Minute)
 		if len(r.host.stored) != 2 || served < 4 || served > 20 {
@@ -449,7 +451,7 @@ func TestBrokenBehindBroken(t *testing.T) {
 		for i := range 2000 {
 			archive[len(archive)/4+i] ^= 0x5a
 		}
-		r.answer = func(w http.ResponseWriter, req *http.Request) {
+		r.answerWith(func(w http.ResponseWriter, req *http.Request) {
 			body, _ := io.ReadAll(req.Body)
 			if strings.Contains(string(body), "second") {
 				_, _ = io.WriteString(w, `{"meta":{"status":200},"data":[],"fail":[]}`)
@@ -457,7 +459,7 @@ func TestBrokenBehindBroken(t *testing.T) {
 			}
 			w.Header().Set("Mc-Siem-Token", "second")
 			_, _ = w.Write(archive)
-		}
+		})
 		r.start()
 		r.run(time.Minute)
 		packed, readable := 0, 0
@@ -482,9 +484,9 @@ func TestBrokenBehindBroken(t *testing.T) {
 
 func TestAnEventBeforeTheWindow(t *testing.T) {
 	withRig(t, simulator.Config{}, []string{"logs", "impersonation"}, func(r *rig) {
-		r.answer = func(w http.ResponseWriter, _ *http.Request) {
+		r.answerWith(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"meta":{"status":200,"pagination":{}},"fail":[],"data":[{"impersonationLogs":[{"id":"MTOKEN:a","eventTime":"1999-12-30T10:00:00+0000"}]}]}`)
-		}
+		})
 		r.start()
 		r.run(5 * time.Hour)
 		if len(r.host.stored) != 1 {

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -122,7 +123,7 @@ type rig struct {
 	log  logBuffer
 
 	statfs func(string) (free, total uint64, err error)
-	answer http.HandlerFunc // in the simulator's place
+	answer atomic.Pointer[http.HandlerFunc] // in the simulator's place
 	readAt func(f scratch, p []byte, off int64) (int, error)
 
 	files     *checkpoint.Files
@@ -173,6 +174,15 @@ func withRig(t *testing.T, sim simulator.Config, options []string, fn func(r *ri
 	})
 }
 
+// answerWith puts a handler in the simulator's place, until nil is given.
+func (r *rig) answerWith(h http.HandlerFunc) {
+	if h == nil {
+		r.answer.Store(nil)
+		return
+	}
+	r.answer.Store(&h)
+}
+
 func (r *rig) configure(options ...string) {
 	r.t.Helper()
 	keys := r.sim.Credentials()
@@ -197,8 +207,8 @@ func (r *rig) client() *mimecast.Client {
 	c, err := mimecast.NewClient(mimecast.Options{
 		BaseURL: base, Timeout: r.cfg.HTTPTimeout, Credentials: r.cfg.Credentials,
 		Transport: transport(func(req *http.Request) (*http.Response, error) {
-			if r.answer != nil {
-				return exchange(r.answer, req)
+			if answer := r.answer.Load(); answer != nil {
+				return exchange(answer, req)
 			}
 			return exchange(r.sim, req)
 		}),
