@@ -28,7 +28,7 @@ import (
 const (
 	// callbackTime is how long a callback may hand over. The host calls every
 	// second, and takes pauses and exits only between calls.
-	callbackTime = 700 * time.Millisecond
+	callbackTime = 850 * time.Millisecond
 	// exitTime is how long an exit waits for the goroutines to end.
 	exitTime = 900 * time.Millisecond
 	// configRetry is how often a configuration that could not be used is read

@@ -87,6 +87,12 @@ func newBatchRun(p *siem, f *fetched) *batchRun {
 	return r
 }
 
+// decodeAll decodes the batch and leaves nothing that still reads it.
+func (r *batchRun) decodeAll(ctx context.Context) error {
+	defer r.reader.Close()
+	return r.decode(ctx)
+}
+
 // decode goes through the whole batch. With the last record the position moves
 // on to the next batch.
 func (r *batchRun) decode(ctx context.Context) error {
@@ -112,7 +118,7 @@ func (r *batchRun) decode(ctx context.Context) error {
 
 // end sends what is left and moves the position to the next batch.
 func (r *batchRun) end(ctx context.Context) error {
-	if err := r.f.body.failed; err != nil {
+	if err := r.f.body.failed(); err != nil {
 		return err
 	}
 	if r.at.records < r.skip.records {
@@ -175,10 +181,10 @@ func (r *batchRun) decodeFile(ctx context.Context, f *record.File) error {
 		case err == io.EOF && n == 0:
 			// Seen in production, but it might also be a fault of this answer.
 			return r.confirm(ctx, oddity{at: r.at, file: f.Name, reason: "an empty file"})
-		case err == io.EOF && r.f.body.failed == nil:
+		case err == io.EOF && r.f.body.failed() == nil:
 			return r.send(ctx)
 		case err == io.EOF:
-			return r.f.body.failed
+			return r.f.body.failed()
 		case errors.As(err, &d):
 			if bad++; bad > maxBad {
 				d.OneRecord, d.Offset = false, d.Offset+int64(len(decoder.Source()))
@@ -284,7 +290,7 @@ func (r *batchRun) discard() {
 // one answer: only the same content twice counts. Otherwise it returns a
 // *changedError.
 func (r *batchRun) confirm(ctx context.Context, what oddity) error {
-	if err := r.f.body.failed; err != nil || r.confirmed {
+	if err := r.f.body.failed(); err != nil || r.confirmed {
 		return err
 	}
 	again, err := r.fetch(ctx, r.f.request)
@@ -355,8 +361,8 @@ func (r *batchRun) raw(ctx context.Context, file, reason string, offset int64, i
 		}
 		n, err := io.ReadFull(in, buf[have:])
 		have += n
-		if r.f.body.failed != nil {
-			return r.f.body.failed
+		if r.f.body.failed() != nil {
+			return r.f.body.failed()
 		}
 		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 			return fmt.Errorf("reading the spooled batch: %w", err)

@@ -266,7 +266,7 @@ func (p *siem) deliverBatch(ctx context.Context, f *fetched) error {
 	for {
 		run := newBatchRun(p, f)
 		run.confirmed = changes == maxChanges || alike == maxAlike
-		err := run.decode(ctx)
+		err := run.decodeAll(ctx)
 		switch {
 		case err == nil && f.next != next:
 			return errOtherNext

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
+	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -13,7 +15,7 @@ import (
 const (
 	// spoolMemory is how much of a batch is kept in memory; a larger one goes
 	// to a file that has no name.
-	spoolMemory = 8 << 20
+	spoolMemory = 4 << 20
 	// maxBatch bounds a batch as it comes from the network. Archives of 4 GiB
 	// and more have another layout.
 	maxBatch = 4<<30 - 1
@@ -21,13 +23,23 @@ const (
 
 // spooled is a whole batch as it came. Close it.
 type spooled struct {
-	mem  []byte
+	mem  *bytes.Buffer
 	file scratch
 	size int64
 	sum  uint64
-	// failed is an error of the disk. What was read since is not the batch.
-	failed error
+	disk atomic.Pointer[error] // what reading it back failed with
 }
+
+// failed is an error of the disk. What was read since is not the batch.
+func (s *spooled) failed() error {
+	if err := s.disk.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// spools keeps memory for batches.
+var spools = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // scratch is a file for a large batch.
 type scratch interface {
@@ -41,14 +53,16 @@ func spool(body io.Reader, newFile func() (scratch, error)) (*spooled, error) {
 	hash := xxhash.New()
 	in := io.TeeReader(io.LimitReader(body, maxBatch+1), hash)
 	s := &spooled{}
-	var mem bytes.Buffer
-	n, err := io.CopyN(&mem, in, spoolMemory)
+	s.mem = spools.Get().(*bytes.Buffer)
+	n, err := io.CopyN(s.mem, in, spoolMemory)
 	if err == nil {
 		// It may be larger; the file takes what is in memory first.
 		if s.file, err = newFile(); err != nil {
+			s.Close()
 			return nil, fmt.Errorf("keeping a batch of more than %d bytes: %w", spoolMemory, err)
 		}
-		n, err = io.Copy(s.file, io.MultiReader(&mem, in))
+		n, err = io.Copy(s.file, io.MultiReader(s.mem, in))
+		s.freeMemory()
 	}
 	if err == io.EOF {
 		err = nil
@@ -60,7 +74,7 @@ func spool(body io.Reader, newFile func() (scratch, error)) (*spooled, error) {
 		s.Close()
 		return nil, err
 	}
-	s.mem, s.size, s.sum = mem.Bytes(), n, hash.Sum64()
+	s.size, s.sum = n, hash.Sum64()
 	return s, nil
 }
 
@@ -81,17 +95,19 @@ func (s *spooled) ReadAt(p []byte, off int64) (int, error) {
 	if s.file != nil {
 		n, err := s.file.ReadAt(p, off)
 		if err != nil && err != io.EOF && off >= 0 {
-			s.failed = fmt.Errorf("reading a batch back from the disk: %w", err)
+			err := fmt.Errorf("reading a batch back from the disk: %w", err)
+			s.disk.Store(&err)
 		}
 		return n, err
 	}
 	if off < 0 {
 		return 0, errors.New("a negative offset")
 	}
-	if off >= int64(len(s.mem)) {
+	mem := s.mem.Bytes()
+	if off >= int64(len(mem)) {
 		return 0, io.EOF
 	}
-	n := copy(p, s.mem[off:])
+	n := copy(p, mem[off:])
 	if n < len(p) {
 		return n, io.EOF
 	}
@@ -101,9 +117,18 @@ func (s *spooled) ReadAt(p []byte, off int64) (int, error) {
 // same says whether two batches have the same content.
 func (s *spooled) same(o *spooled) bool { return s.size == o.size && s.sum == o.sum }
 
-// Close gives up the batch.
+// Close gives up the batch. Its memory is used again for another.
 func (s *spooled) Close() {
 	if s.file != nil {
 		s.file.Close()
+	}
+	s.freeMemory()
+}
+
+func (s *spooled) freeMemory() {
+	if s.mem != nil {
+		s.mem.Reset()
+		spools.Put(s.mem)
+		s.mem = nil
 	}
 }

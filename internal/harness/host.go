@@ -33,7 +33,7 @@ func FindFluentBit() string {
 type Host struct {
 	FluentBit string // path of a real one; empty: use MiniHost
 	MiniHost  string
-	Plugin    string // path of mimecast.so
+	Plugin    string // path of mimecast.so; empty: none
 	Dir       string // for all files of the run
 	Inputs    []Input
 	Env       []string
@@ -41,7 +41,7 @@ type Host struct {
 	// Only for a real Fluent Bit:
 	Service    map[string]string // of the service section, over defaults
 	Processors string            // of every input, as they stand in it
-	Pipeline   string            // more of the pipeline: filters, outputs; empty: one file output
+	Pipeline   string            // more of the pipeline: inputs, filters, outputs; empty: one file output
 	Memory     bool              // memory storage instead of the file system
 }
 
@@ -114,7 +114,10 @@ func (h Host) WriteConfig() error {
 	for _, key := range slices.Sorted(maps.Keys(service)) {
 		fmt.Fprintf(&b, "  %s: %q\n", key, service[key])
 	}
-	fmt.Fprintf(&b, "plugins:\n  - %q\npipeline:\n  inputs:\n", h.Plugin)
+	if h.Plugin != "" {
+		fmt.Fprintf(&b, "plugins:\n  - %q\n", h.Plugin)
+	}
+	b.WriteString("pipeline:\n  inputs:\n")
 	for _, in := range h.Inputs {
 		b.WriteString("    - name: mimecast\n")
 		if !h.Memory {
@@ -182,9 +185,19 @@ func (h Host) PluginLog() string {
 	return b.String()
 }
 
+// CPU is what a host that has ended took of all cores.
+func (p *Process) CPU() time.Duration {
+	<-p.ended
+	if p.cmd.ProcessState == nil {
+		return 0
+	}
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+}
+
 // Holdings are what a process has of the machine.
 type Holdings struct {
 	Resident int // bytes of memory
+	Peak     int // the most there was
 	Threads  int
 	Files    int // open ones
 }
@@ -197,11 +210,13 @@ func (p *Process) Holds() (Holdings, error) {
 	if err != nil {
 		return h, err
 	}
-	_, rss, _ := strings.Cut(string(status), "VmRSS:")
-	if _, err := fmt.Sscan(rss, &h.Resident); err != nil {
-		return h, err
+	for field, to := range map[string]*int{"VmRSS:": &h.Resident, "VmHWM:": &h.Peak} {
+		_, kilobytes, _ := strings.Cut(string(status), field)
+		if _, err := fmt.Sscan(kilobytes, to); err != nil {
+			return h, err
+		}
+		*to <<= 10
 	}
-	h.Resident <<= 10
 	tasks, err := os.ReadDir(proc + "task")
 	if err != nil {
 		return h, err

@@ -14,10 +14,12 @@ type jsonEncoder struct {
 	head     []byte    // the start of every record
 	headKeys [2]keyRef // its keys
 	keys     []keyRef  // of the objects that are being read, outermost first
+	order    order     // of the records' own fields
 }
 
 func (e *jsonEncoder) reset(o Origin) {
 	e.head, e.headKeys = o.head(e.head[:0])
+	e.order.reset()
 }
 
 // begin appends the start of a record.
@@ -38,52 +40,93 @@ type keyRef struct{ at, end int }
 func (e *jsonEncoder) record(dst, b []byte, i int) ([]byte, int, error) {
 	start := len(dst)
 	dst = e.begin(dst)
-	dst, i, n, err := e.members(dst, b, i+1, 1, start)
-	if err != nil {
-		return dst[:start], 0, err
+	i++
+	timed := false
+	next := 0 // in the order
+	for n := 0; ; n++ {
+		mark, kept, timeKey := len(dst), true, false
+		if f := e.order.at(next); f != nil && f.first == (n == 0) && n < maxFields && f.begins(b, i) {
+			i += len(f.raw)
+			next++
+			dst = f.appendKey(dst)
+			timeKey = f.isTime
+			e.keys = append(e.keys, keyRef{len(dst) - f.text, len(dst)})
+		} else {
+			key, value, err := e.member(b, i, n)
+			if err != nil {
+				return dst[:start], 0, err
+			}
+			if key == nil {
+				setFields(dst[start:], len(e.keys))
+				return dst, value, nil
+			}
+			raw := b[i:value]
+			i = value
+			dst = appendText(dst, key)
+			ref := keyRef{len(dst) - textLen(dst[mark:]), len(dst)}
+			timeKey = isTimeKey(dst[ref.at:ref.end])
+			found := e.order.find(dst[mark:])
+			kept = found >= next || !e.repeated(dst, 0, ref)
+			switch {
+			case found >= next:
+				next = found + 1
+			case found < 0 && kept:
+				next = e.order.add(next, knownField{raw: raw, key: dst[mark:], text: ref.end - ref.at, first: n == 0, isTime: timeKey})
+			}
+			if kept {
+				e.keys = append(e.keys, ref)
+			}
+		}
+		at := len(dst)
+		var err error
+		if dst, i, err = e.value(dst, b, i, 1); err != nil {
+			return dst[:start], 0, err
+		}
+		switch {
+		case !kept:
+			dst = dst[:mark]
+		case timeKey && !timed:
+			timed = stamp(dst[start:], dst[at:])
+		}
 	}
-	setFields(dst[start:], n)
-	return dst, i, nil
 }
 
-// members appends the members of an object, i being behind its brace, and
-// returns the place behind its end and how many fields it has now. rec is
-// where the record starts when the object is the record itself, -1 otherwise.
-func (e *jsonEncoder) members(dst, b []byte, i, depth, rec int) ([]byte, int, int, error) {
-	first := len(e.keys)
-	if rec >= 0 {
-		first = 0
+// member reads up to the value of a record's n-th field, i being behind the value
+// before it. At the end key is nil, and value the place behind the record.
+func (e *jsonEncoder) member(b []byte, i, n int) (key []byte, value int, err error) {
+	i = skipSpace(b, i)
+	switch {
+	case i == len(b):
+		return nil, 0, errShort
+	case b[i] == '}':
+		return nil, i + 1, nil
+	case n == maxFields:
+		return nil, 0, errFields
+	case n > 0 && b[i] != ',':
+		return nil, 0, errSyntax
+	case n > 0:
+		i = skipSpace(b, i+1)
 	}
-	timed := rec < 0
+	return memberStart(b, i)
+}
+
+// members appends the members of an object inside a record, i being behind its
+// brace, and returns the place behind its end and how many fields it has now.
+func (e *jsonEncoder) members(dst, b []byte, i, depth int) ([]byte, int, int, error) {
+	first := len(e.keys)
 	for n := 0; ; n++ {
-		i = skipSpace(b, i)
-		if i == len(b) {
-			return dst, 0, 0, errShort
-		}
-		if b[i] == '}' {
-			fields := len(e.keys) - first
-			if rec < 0 {
-				e.keys = e.keys[:first]
-			}
-			return dst, i + 1, fields, nil
-		}
-		if n == maxFields {
-			return dst, 0, 0, errFields
-		}
-		if n > 0 {
-			if b[i] != ',' {
-				return dst, 0, 0, errSyntax
-			}
-			i = skipSpace(b, i+1)
-		}
-		mark := len(dst)
-		key, value, err := memberStart(b, i)
+		key, value, err := e.member(b, i, n)
 		if err != nil {
 			return dst, 0, 0, err
 		}
+		if key == nil {
+			fields := len(e.keys) - first
+			e.keys = e.keys[:first]
+			return dst, value, fields, nil
+		}
+		mark := len(dst)
 		dst = appendText(dst, key)
 		ref := keyRef{len(dst) - textLen(dst[mark:]), len(dst)}
-		at := len(dst)
 		if dst, i, err = e.value(dst, b, value, depth); err != nil {
 			return dst, 0, 0, err
 		}
@@ -92,9 +135,6 @@ func (e *jsonEncoder) members(dst, b []byte, i, depth, rec int) ([]byte, int, in
 			continue
 		}
 		e.keys = append(e.keys, ref)
-		if !timed && isTimeKey(dst[ref.at:ref.end]) {
-			timed = stamp(dst[rec:], dst[at:])
-		}
 	}
 }
 
@@ -128,18 +168,17 @@ func stamp(rec, value []byte) bool {
 	return ok
 }
 
-// value appends the value at i, which may be the end of b.
+// value appends the value at or behind i.
 func (e *jsonEncoder) value(dst, b []byte, i, depth int) ([]byte, int, error) {
-	if i == len(b) {
+	if i < len(b) && b[i] == '"' {
+		return appendString(dst, b, i)
+	}
+	if i = skipSpace(b, i); i == len(b) {
 		return dst, 0, errShort
 	}
 	switch b[i] {
 	case '"':
-		end, err := skipString(b, i)
-		if err != nil {
-			return dst, 0, err
-		}
-		return appendText(dst, b[i+1:end-1]), end, nil
+		return appendString(dst, b, i)
 	case '{', '[':
 		if depth == MaxDepth {
 			return dst, 0, errDepth
@@ -152,13 +191,27 @@ func (e *jsonEncoder) value(dst, b []byte, i, depth int) ([]byte, int, error) {
 	}
 	switch b[i] {
 	case 't':
-		return msgp.AppendBool(dst, true), end, nil
+		return append(dst, 0xc3), end, nil
 	case 'f':
-		return msgp.AppendBool(dst, false), end, nil
+		return append(dst, 0xc2), end, nil
 	case 'n':
-		return msgp.AppendNil(dst), end, nil
+		return append(dst, 0xc0), end, nil
 	}
 	return appendNumber(dst, b[i:end]), end, nil
+}
+
+// appendString appends the string whose quote is at i.
+func appendString(dst, b []byte, i int) ([]byte, int, error) {
+	i++
+	end := plainEnd(b, i)
+	if end < len(b) && b[end] == '"' {
+		return appendPlain(dst, b[i:end]), end + 1, nil
+	}
+	end, err := skipString(b, i-1)
+	if err != nil {
+		return dst, 0, err
+	}
+	return appendText(dst, b[i:end-1]), end, nil
 }
 
 // container appends the object or list at i. Its header is made for few
@@ -170,7 +223,7 @@ func (e *jsonEncoder) container(dst, b []byte, i, depth int) ([]byte, int, error
 	var err error
 	isMap := b[i] == '{'
 	if isMap {
-		dst, i, n, err = e.members(dst, b, i+1, depth, -1)
+		dst, i, n, err = e.members(dst, b, i+1, depth)
 	} else {
 		dst, i, n, err = e.elements(dst, b, i+1, depth)
 	}
@@ -220,7 +273,7 @@ func (e *jsonEncoder) elements(dst, b []byte, i, depth int) ([]byte, int, int, e
 func appendText(dst, s []byte) []byte {
 	i := bytes.IndexByte(s, '\\')
 	if i < 0 {
-		return msgp.AppendStringFromBytes(dst, s)
+		return appendPlain(dst, s)
 	}
 	// The header is of the length as spelled; what is shorter moves up.
 	start := len(dst)
@@ -267,6 +320,15 @@ func appendEscape(dst, s []byte) ([]byte, []byte) {
 
 func hex4(s []byte) rune {
 	return hexDigit(s[0])<<12 | hexDigit(s[1])<<8 | hexDigit(s[2])<<4 | hexDigit(s[3])
+}
+
+// appendPlain appends a string that is spelled as it is.
+func appendPlain(dst, s []byte) []byte {
+	out, ok := appendShort(dst, 0xa0|byte(len(s)), s)
+	if ok {
+		return out
+	}
+	return append(appendTextHeader(dst, len(s)), s...)
 }
 
 // appendTextHeader appends the header of a string of n bytes.

@@ -1,5 +1,10 @@
 package record
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // Reading JSON without keeping it: where values begin and end.
 
 func skipSpace(b []byte, i int) int {
@@ -32,22 +37,45 @@ func memberStart(b []byte, i int) (key []byte, value int, err error) {
 	return key, skipSpace(b, i+1), nil
 }
 
+// plainEnd returns the place of the first quote, backslash or control character
+// from i on, or the end of b.
+func plainEnd(b []byte, i int) int {
+	const (
+		each  = 0x0101010101010101 // byte of a word
+		high  = 0x80 * each
+		quote = '"' * each
+		slash = '\\' * each
+	)
+	for ; i+8 <= len(b); i += 8 {
+		// A subtraction borrows into the high bit of a byte that is smaller; what
+		// is behind the first such byte does not matter.
+		w := binary.LittleEndian.Uint64(b[i:])
+		q, s := w^quote, w^slash
+		if found := ((q-each)&^q | (s-each)&^s | (w-' '*each)&^w) & high; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
+		i++
+	}
+	return i
+}
+
 // skipString returns the place behind the string whose quote is at i. It
 // checks the string as far as its reader does.
 func skipString(b []byte, i int) (int, error) {
-	for i++; i < len(b); i++ {
-		switch c := b[i]; {
-		case c == '"':
+	for i = plainEnd(b, i+1); i < len(b); i = plainEnd(b, i) {
+		if b[i] == '"' {
 			return i + 1, nil
-		case c < ' ':
-			return 0, errSyntax
-		case c == '\\':
-			n, err := escapeLen(b, i)
-			if err != nil {
-				return 0, err
-			}
-			i += n - 1
 		}
+		if b[i] != '\\' {
+			return 0, errSyntax
+		}
+		n, err := escapeLen(b, i)
+		if err != nil {
+			return 0, err
+		}
+		i += n
 	}
 	return 0, errShort
 }

@@ -2,7 +2,9 @@ package record
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
+	"math/bits"
 
 	"github.com/tinylib/msgp/msgp"
 )
@@ -25,7 +27,10 @@ import (
 type KeyValueDecoder struct {
 	window
 	json    jsonEncoder
-	fields  []field
+	keys    []keyAt // of the line, so far
+	order   order
+	bars    []int    // of the line, and its end
+	bar     int      // the first of them that matters still
 	ends    []int    // where a text may end, of the one that is being read
 	texts   int      // of the line that have several
 	follows [][]byte // keys that were seen behind texts in this file
@@ -34,13 +39,14 @@ type KeyValueDecoder struct {
 	any     bool // a line has been read
 }
 
-// field is one field of a line; both parts point into the line.
-type field struct{ key, value []byte }
+// keyAt is where a key stands in its line.
+type keyAt struct{ at, length uint32 }
 
 // Reset makes the decoder ready for another log file.
 func (d *KeyValueDecoder) Reset(r io.Reader, o Origin) {
 	d.view(r)
 	d.json.reset(o)
+	d.order.reset()
 	d.source, d.lineEnd, d.any, d.follows = nil, 0, false, d.follows[:0]
 }
 
@@ -110,59 +116,180 @@ func (d *KeyValueDecoder) line() (line []byte, next int, ok bool) {
 
 // record appends the line as a record, or says why it is none.
 func (d *KeyValueDecoder) record(dst, line []byte) ([]byte, string) {
-	if reason := d.split(line); reason != "" {
-		return dst, reason
-	}
 	start := len(dst)
-	dst = d.json.begin(dst)
+	dst = append(dst, d.json.head...)
+	d.findBars(line)
+	d.keys, d.texts = d.keys[:0], 0
 	timed := false
-	for _, f := range d.fields {
-		mark := len(dst)
-		dst = msgp.AppendStringFromBytes(dst, f.key)
-		ref := keyRef{len(dst) - len(f.key), len(dst)}
-		if d.json.repeated(dst, 0, ref) {
-			dst = dst[:mark]
-			continue
+	next, begins := 0, false // in the order, and whether that field is there
+	kept := len(d.json.headKeys)
+	for i := 0; i < len(line); kept++ {
+		mark, k, length := len(dst), isText, 0
+		if known := d.order.at(next); known != nil && (begins || known.begins(line, i)) {
+			dst = known.appendKey(dst)
+			k, length = known.kind, known.text
+			next++
+		} else {
+			eq := identifier(line, i)
+			if eq < 0 {
+				return dst[:start], noField
+			}
+			length = eq - i
+			dst = appendPlain(dst, line[i:eq])
+			k, next = d.place(next, line, i, eq, dst[mark:])
 		}
-		d.json.keys = append(d.json.keys, ref)
-		at := len(dst)
-		dst = d.value(dst, f)
-		if !timed && isTimeKey(f.key) {
-			timed = stamp(dst[start:], dst[at:])
+		if len(d.keys) == maxFields {
+			return dst[:start], errFields.Error()
+		}
+		d.keys = append(d.keys, keyAt{uint32(i), uint32(length)})
+		at := i + length + 1
+		if at < len(line) && line[at] == '{' && kindOf(line[i:i+length]) == isObject {
+			if out, end, ok := d.object(dst, line, at); ok {
+				if dst, i, begins = out, end, false; k == isRepeated {
+					dst, kept = dst[:mark], kept-1
+				}
+				continue
+			}
+		}
+		var value []byte
+		value, i, begins = d.cut(line, at, next)
+		switch k {
+		case isText, isObject:
+			if len(value) == 0 {
+				dst = append(dst, 0xc0)
+			} else {
+				dst = appendPlain(dst, value)
+			}
+		case isRepeated:
+			dst, kept = dst[:mark], kept-1
+		case isTime:
+			dst = appendValue(dst, k, value)
+			if !timed {
+				timed = setTimeFrom(dst[start:], value)
+			}
+		default:
+			dst = appendValue(dst, k, value)
 		}
 	}
-	setFields(dst[start:], len(d.json.keys))
+	setFields(dst[start:], kept)
 	return dst, ""
 }
 
-// value appends a value with the type that the field has in JSON.
-func (d *KeyValueDecoder) value(dst []byte, f field) []byte {
-	if len(f.value) == 0 {
-		return msgp.AppendNil(dst)
+// setTimeFrom sets the time of the record at rec if value is one.
+func setTimeFrom(rec, value []byte) bool {
+	t, ok := ParseTime(value)
+	if ok {
+		setTime(rec, t)
 	}
-	switch string(f.key) {
+	return ok
+}
+
+// place looks where the field from i to its = at eq, which is not the next of the
+// order, stands in it, or puts it there. It returns its kind and the place behind.
+func (d *KeyValueDecoder) place(next int, line []byte, i, eq int, encoded []byte) (kind, int) {
+	key := line[i:eq]
+	found := d.order.find(encoded)
+	switch {
+	case found >= next:
+		return kindOf(key), found + 1
+	case d.repeated(line, key):
+		return isRepeated, next
+	case found < 0:
+		next = d.order.add(next, knownField{raw: line[i : eq+1], key: encoded, text: len(key), kind: kindOf(key)})
+	}
+	return kindOf(key), next
+}
+
+// repeated says whether the record has the key already.
+func (d *KeyValueDecoder) repeated(line, key []byte) bool {
+	for _, k := range d.keys {
+		if bytes.Equal(line[k.at:k.at+k.length], key) {
+			return true
+		}
+	}
+	return string(key) == keySource || string(key) == keyType
+}
+
+// kind is what a field's value is in JSON.
+type kind byte
+
+const (
+	isText kind = iota
+	isTime
+	isNumeric
+	isBoolean
+	isObject
+	isRepeated // the field is there already
+)
+
+func kindOf(key []byte) kind {
+	switch string(key) {
 	case "AttCnt", "AttSize", "MsgSize", "Size", "SpamLimit", "SpamScore", "Attempt", "Latency", "Snt":
-		if isNumber(f.value) {
-			return appendNumber(dst, f.value)
-		}
+		return isNumeric
 	case "Delivered":
-		switch string(f.value) {
-		case "true":
-			return msgp.AppendBool(dst, true)
-		case "false":
-			return msgp.AppendBool(dst, false)
-		}
+		return isBoolean
 	case "SpamProcessingDetail", "credentialTheft":
-		if f.value[0] == '{' {
-			keys := len(d.json.keys)
-			out, end, err := d.json.value(dst, f.value, 0, 1)
-			if err == nil && end == len(f.value) {
-				return out
-			}
-			d.json.keys = d.json.keys[:keys]
+		return isObject
+	}
+	if isTimeKey(key) {
+		return isTime
+	}
+	return isText
+}
+
+// object appends the object at i and returns where the next field begins; false
+// when it is none, or more than that.
+func (d *KeyValueDecoder) object(dst, line []byte, i int) ([]byte, int, bool) {
+	d.json.keys = d.json.keys[:0]
+	out, end, err := d.json.value(dst, line, i, 1)
+	if err != nil {
+		// It may still be one, beyond the bounds of what goes out as such.
+		if end, err = skipValue(line, i); err == nil {
+			out = appendPlain(dst, line[i:end])
 		}
 	}
-	return msgp.AppendStringFromBytes(dst, f.value)
+	if err != nil || (end < len(line) && (line[end] != '|' || identifier(line, end+1) < 0)) {
+		return dst, 0, false
+	}
+	return out, min(end+1, len(line)), true
+}
+
+// appendValue appends a value with the type that the field has in JSON.
+func appendValue(dst []byte, k kind, value []byte) []byte {
+	if len(value) == 0 {
+		return append(dst, 0xc0)
+	}
+	switch k {
+	case isNumeric:
+		if n, ok := smallInt(value); ok {
+			return msgp.AppendInt64(dst, n)
+		}
+		if isNumber(value) {
+			return appendNumber(dst, value)
+		}
+	case isBoolean:
+		switch string(value) {
+		case "true":
+			return append(dst, 0xc3)
+		case "false":
+			return append(dst, 0xc2)
+		}
+	}
+	return appendPlain(dst, value)
+}
+
+// smallInt reads the plainest numbers, and only those.
+func smallInt(b []byte) (n int64, ok bool) {
+	if b[0] == '0' || len(b) > 18 {
+		return 0, len(b) == 1 // a nought, or for others to look at
+	}
+	for _, c := range b {
+		if c -= '0'; c > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(c)
+	}
+	return n, true
 }
 
 func isNumber(b []byte) bool {
@@ -173,24 +300,6 @@ func isNumber(b []byte) bool {
 	// A number ends where another byte follows.
 	end, err := skipNumber(append(append(room[:0], b...), ' '), 0)
 	return err == nil && end == len(b)
-}
-
-// split cuts a line into fields, or says why it can't.
-func (d *KeyValueDecoder) split(line []byte) (reason string) {
-	d.fields, d.texts = d.fields[:0], 0
-	for i := 0; i < len(line); {
-		eq := identifier(line, i)
-		switch {
-		case eq < 0:
-			return noField
-		case len(d.fields) == maxFields:
-			return errFields.Error()
-		}
-		f := field{key: line[i:eq]}
-		f.value, i = d.cut(line, eq+1, f.key)
-		d.fields = append(d.fields, f)
-	}
-	return ""
 }
 
 const noField = "a line that does not begin with a field"
@@ -212,19 +321,61 @@ func identifier(b []byte, i int) int {
 	return -1
 }
 
-// cut returns the value at i and where the next field begins.
-func (d *KeyValueDecoder) cut(line []byte, i int, key []byte) (value []byte, next int) {
-	switch {
-	case i < len(line) && line[i] == '\\':
-		end := d.textEnd(line, i, key)
-		return bytes.TrimSuffix(line[i+1:end], []byte("\\")), min(end+1, len(line))
-	case i < len(line) && line[i] == '{' && isObject(key):
-		if end, err := skipValue(line, i); err == nil && (end == len(line) || (line[end] == '|' && identifier(line, end+1) >= 0)) {
-			return line[i:end], min(end+1, len(line))
+// cut returns the value at i, which is no object, and where the next field
+// begins, and whether that is known to be the one expected in the order.
+func (d *KeyValueDecoder) cut(line []byte, i, expected int) (value []byte, next int, begins bool) {
+	n := d.bar
+	for n < len(d.bars)-1 && d.bars[n] < i {
+		n++
+	}
+	d.bar = n
+	if i < len(line) && line[i] == '\\' {
+		end := d.textEnd(line, i)
+		return bytes.TrimSuffix(line[i+1:end], []byte("\\")), min(end+1, len(line)), false
+	}
+	end := d.bars[n]
+	if f := d.order.at(expected); f != nil && f.begins(line, end+1) {
+		return line[i:end], end + 1, true
+	}
+	for end < len(line) && identifier(line, end+1) < 0 {
+		d.bar++
+		end = d.bars[d.bar]
+	}
+	return line[i:end], min(end+1, len(line)), false
+}
+
+// findBars notes the places of all | of a line, and its end. It looks at 64
+// bytes at a time, without a branch for each.
+func (d *KeyValueDecoder) findBars(line []byte) {
+	const (
+		each   = 0x0101010101010101
+		low    = 0x7f * each
+		bar    = '|' * each
+		gather = 0x0002040810204081 // takes the high bits of eight bytes into one
+	)
+	bars := d.bars[:0]
+	i := 0
+	for ; i < len(line) && i+64 <= cap(line); i += 64 {
+		block := line[i : i+64] // maybe with bytes behind the line
+		found := uint64(0)
+		for k := 56; k >= 0; k -= 8 {
+			w := binary.LittleEndian.Uint64(block[k:]) ^ bar
+			w = ^((w&low + low) | w | low)
+			found = found<<8 | w*gather>>56
+		}
+		if left := len(line) - i; left < 64 {
+			found &= 1<<left - 1
+		}
+		for ; found != 0; found &= found - 1 {
+			bars = append(bars, i+bits.TrailingZeros64(found))
 		}
 	}
-	end := nextField(line, i)
-	return line[i:end], min(end+1, len(line))
+	for ; i < len(line); i++ {
+		if line[i] == '|' {
+			bars = append(bars, i)
+		}
+	}
+	d.bar, d.bars = 0, append(bars, len(line))
 }
 
 // nextField returns the place of the next | before an identifier and =, or the
@@ -252,10 +403,10 @@ const (
 
 // textEnd returns where the text that opens at i ends: the place of a | behind
 // its backslash, or the line's end.
-func (d *KeyValueDecoder) textEnd(line []byte, i int, key []byte) int {
+func (d *KeyValueDecoder) textEnd(line []byte, i int) int {
 	d.ends = d.ends[:0]
-	for at := nextField(line, i+1); at < len(line) && len(d.ends) < maxEnds; at = nextField(line, at+1) {
-		if line[at-1] == '\\' && at-1 > i {
+	for _, at := range d.bars[d.bar : len(d.bars)-1] {
+		if at-1 > i && line[at-1] == '\\' && identifier(line, at+1) >= 0 && len(d.ends) < maxEnds {
 			d.ends = append(d.ends, at)
 		}
 	}
@@ -279,11 +430,11 @@ func (d *KeyValueDecoder) textEnd(line []byte, i int, key []byte) int {
 		if n < last {
 			next = d.ends[n+1]
 		}
-		if at == len(line) || d.repeats(line, at, next, key) {
+		if at == len(line) || d.repeats(line, at, next) {
 			continue
 		}
-		known := d.known(keyAt(line, at))
-		if known || (n < last && endsText(line, at, next) && !d.known(keyAt(line, best))) {
+		known := d.known(keyBehind(line, at))
+		if known || (n < last && endsText(line, at, next) && !d.known(keyBehind(line, best))) {
 			best = at
 		}
 	}
@@ -297,19 +448,14 @@ func endsText(line []byte, i, next int) bool {
 		end := nextField(line, i+1)
 		if end >= next {
 			eq := identifier(line, i+1)
-			return eq+2 < next && (line[eq+1] == '\\' || (line[eq+1] == '{' && isObject(keyAt(line, i))))
+			return eq+2 < next && (line[eq+1] == '\\' || (line[eq+1] == '{' && kindOf(keyBehind(line, i)) == isObject))
 		}
 		i = end
 	}
 }
 
-// isObject names the fields that hold JSON objects.
-func isObject(key []byte) bool {
-	return string(key) == "SpamProcessingDetail" || string(key) == "credentialTheft"
-}
-
-// keyAt is the key of the field that begins behind the | at i; nil at the end.
-func keyAt(line []byte, i int) []byte {
+// keyBehind is the key of the field that begins behind the | at i; nil at the end.
+func keyBehind(line []byte, i int) []byte {
 	if i == len(line) {
 		return nil
 	}
@@ -317,21 +463,18 @@ func keyAt(line []byte, i int) []byte {
 }
 
 // repeats says whether one of the fields from the | at i to next comes twice in
-// the line, if a text with the given key ends at i.
-func (d *KeyValueDecoder) repeats(line []byte, i, next int, key []byte) bool {
+// the line, if the last text ends at i.
+func (d *KeyValueDecoder) repeats(line []byte, i, next int) bool {
 	for n := 0; i < next && n < maxEnds; n++ {
-		k := keyAt(line, i)
-		if bytes.Equal(k, key) {
-			return true
-		}
-		for _, f := range d.fields {
-			if bytes.Equal(f.key, k) {
+		k := keyBehind(line, i)
+		for _, f := range d.keys {
+			if bytes.Equal(line[f.at:f.at+f.length], k) {
 				return true
 			}
 		}
 		end := nextField(line, i+1)
 		for at := end; at < len(line); at = nextField(line, at+1) {
-			if bytes.Equal(keyAt(line, at), k) {
+			if bytes.Equal(keyBehind(line, at), k) {
 				return true
 			}
 		}
@@ -345,7 +488,7 @@ func (d *KeyValueDecoder) learn(line []byte, i int) {
 	if i == len(line) || len(d.follows) == maxEnds {
 		return
 	}
-	if key := keyAt(line, i); !d.known(key) {
+	if key := keyBehind(line, i); !d.known(key) {
 		d.follows = append(d.follows, bytes.Clone(key))
 	}
 }

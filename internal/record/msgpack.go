@@ -39,10 +39,15 @@ type Origin struct {
 	Collected time.Time // timestamp of records that have none of their own
 }
 
+// The fields that name a record's origin.
+const (
+	keySource = "log_source"
+	keyType   = "log_type"
+)
+
 // head encodes the start of every record of an origin: its time, its map
 // header, and the two fields that name the origin, whose keys it returns.
 func (o Origin) head(dst []byte) ([]byte, [2]keyRef) {
-	const source, typ = "log_source", "log_type"
 	start := len(dst)
 	t, _ := TimeOf(o.Collected)
 	dst = append(dst, 0x92, 0x92, 0xd7, 0x00)
@@ -50,11 +55,11 @@ func (o Origin) head(dst []byte) ([]byte, [2]keyRef) {
 	dst = binary.BigEndian.AppendUint32(dst, t.Nsec)
 	dst = append(dst, 0x80, 0xde, 0, 2)
 	var keys [2]keyRef
-	dst = msgp.AppendString(dst, source)
-	keys[0] = keyRef{len(dst) - start - len(source), len(dst) - start}
+	dst = msgp.AppendString(dst, keySource)
+	keys[0] = keyRef{len(dst) - start - len(keySource), len(dst) - start}
 	dst = msgp.AppendString(dst, o.Source)
-	dst = msgp.AppendString(dst, typ)
-	keys[1] = keyRef{len(dst) - start - len(typ), len(dst) - start}
+	dst = msgp.AppendString(dst, keyType)
+	keys[1] = keyRef{len(dst) - start - len(keyType), len(dst) - start}
 	return msgp.AppendString(dst, o.Type), keys
 }
 

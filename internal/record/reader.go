@@ -6,16 +6,26 @@ import (
 )
 
 // Reader opens log files, one after the other, with decoders that are used
-// again. The zero value is ready.
+// again. The zero value is ready. It is to be closed when a file was not read to
+// its end.
 type Reader struct {
 	json     JSONDecoder
 	keyValue KeyValueDecoder
+	ahead    ahead
 }
+
+// Close ends what reads the file that was opened last.
+func (r *Reader) Close() { r.ahead.close() }
 
 // Open returns the decoder of a log file. json is the format that was asked
 // for; what the file begins with decides where it is plain. The decoder is
-// valid until the next call.
+// valid until the next call. A packed file is unpacked in a goroutine.
 func (r *Reader) Open(file io.Reader, o Origin, json bool) Decoder {
+	r.Close()
+	if f, ok := file.(*File); ok && f.Packed != nil {
+		r.ahead.open(f)
+		file = &r.ahead
+	}
 	head := make([]byte, 512)
 	n, err := io.ReadFull(file, head)
 	head = head[:n]
