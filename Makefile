@@ -16,7 +16,7 @@ PURE := ./mimecast/... ./internal/... ./cmd/...
 FUZZTIME ?= 60s
 FUZZ     := FuzzJSON FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive
 
-.PHONY: help build demo test faults check fmt vet lint vuln race fuzz clean
+.PHONY: help build demo test faults bench check fmt vet lint vuln race fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ MIXED   ?= 4
 
 faults: build ## attack the plugin in a real Fluent Bit: minutes to an hour
 	$(GO) run ./cmd/faults -plugin $(SO) -kills $(KILLS) -stops $(STOPS) -reloads $(RELOADS) -stalls $(STALLS) -mixed $(MIXED)
+
+bench: build ## measure the plugin in a real Fluent Bit beside in_tail: ten minutes
+	$(GO) run ./cmd/bench -plugin $(SO)
 
 check: fmt vet lint vuln test race fuzz ## everything a change has to pass
 

@@ -48,12 +48,13 @@ var plugin struct {
 
 // instance is one [INPUT] block. Its methods are for its thread, but for exit.
 type instance struct {
-	handle uintptr // what its thread knows it by; never 0, never used again
-	host   *host
-	lines  *lines
-	log    *slog.Logger
-	values map[string]string // the options as they were written
-	paused bool
+	handle  uintptr // what its thread knows it by; never 0, never used again
+	host    *host
+	lines   *lines
+	log     *slog.Logger
+	values  map[string]string // the options as they were written
+	paused  bool
+	longest time.Duration // callback so far
 
 	// collector is nil as long as the configuration can't be used.
 	collector atomic.Pointer[collector.Collector]
@@ -193,7 +194,9 @@ func (i *instance) collect() []byte {
 	if h == nil {
 		return nil
 	}
-	h.Drain(i.host, time.Now().Add(callbackTime))
+	began := time.Now()
+	h.Drain(i.host, began.Add(callbackTime))
+	i.longest = max(i.longest, time.Since(began))
 	return i.host.take()
 }
 
@@ -239,7 +242,7 @@ func (i *instance) exit() {
 			i.log.Warn("ending takes long; it goes on in the background")
 		}
 	}
-	i.log.Debug("ended", "goroutines", runtime.NumGoroutine())
+	i.log.Debug("ended", "goroutines", runtime.NumGoroutine(), "longest_callback", i.longest.Round(time.Millisecond).String())
 	i.lines.flush(i.host)
 	plugin.mu.Lock()
 	defer plugin.mu.Unlock()

@@ -20,7 +20,6 @@ import (
 	"strings"
 	"time"
 
-	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/harness"
 )
 
@@ -111,7 +110,7 @@ func (b *bench) host(s *service, options ...string) (harness.Host, error) {
 	in := harness.Input{
 		{"base_url", s.url}, {"app_id", "app"}, {"app_key", "key"}, {"access_key", "access"}, {"secret_key", "c2VjcmV0"},
 	}
-	for i := 0; i < len(options); i += 2 {
+	for i := 0; i+1 < len(options); i += 2 {
 		in = append(in, [2]string{options[i], options[i+1]})
 	}
 	if !slices.Contains(options, "db") {
@@ -239,5 +238,3 @@ func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 func megabytes(n int) string { return fmt.Sprintf("%d MB", n/1e6) }
 
 func thousands(n float64) string { return fmt.Sprintf("%.0f,000", math.Round(n/1000)) }
-
-var _ = config.Spell

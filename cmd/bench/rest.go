@@ -2,52 +2,91 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
+	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/harness"
 )
 
-// stopping is how much longer a clean stop takes under full load.
+// stopping is how long a clean stop takes under full load, beside one of an idle
+// plugin and one of in_tail under full load: Fluent Bit looks once a second
+// whether all is done.
 func (b *bench) stopping() error {
 	f, err := makeFixture("json")
 	if err != nil {
 		return err
 	}
-	var busy, idle []float64
+	r, err := makeRival(f, 50, filepath.Join(b.dir, "stop"))
+	if err != nil {
+		return err
+	}
+	const always = 1 << 20
+	var busy, idle, rival, callbacks []float64
 	for range b.rounds {
-		for _, batches := range []int{0, 1 << 20} {
-			s, err := startService(f.archives, batches)
-			if err != nil {
-				return err
-			}
-			took, err := b.stopped(s)
-			s.close()
-			if err != nil {
-				return err
-			}
-			if batches == 0 {
-				idle = append(idle, took.Seconds())
-			} else {
-				busy = append(busy, took.Seconds())
-			}
+		took, log, err := b.stopPlugin(f, always)
+		if err != nil {
+			return err
 		}
+		_, text, _ := strings.Cut(log, "longest_callback=")
+		text, _, _ = strings.Cut(text, "\n")
+		callback, err := time.ParseDuration(text)
+		if err != nil {
+			return err
+		}
+		busy, callbacks = append(busy, took.Seconds()), append(callbacks, callback.Seconds())
+		if took, _, err = b.stopPlugin(f, 0); err != nil {
+			return err
+		}
+		idle = append(idle, took.Seconds())
+		dir, err := b.folder()
+		if err != nil {
+			return err
+		}
+		h, err := r.host(b.fluentBit, dir)
+		if err != nil {
+			return err
+		}
+		if took, err = stopAfter(h, 2*time.Second); err != nil {
+			return err
+		}
+		rival = append(rival, took.Seconds())
 	}
 	row("a clean stop under full load; idle", fmt.Sprintf("%.2f s", median(busy)), fmt.Sprintf("%.2f s", median(idle)), fmt.Sprintf("%+.2f s", median(busy)-median(idle)))
-	return nil
+	row("a clean stop under full load; in_tail", fmt.Sprintf("%.2f s", median(busy)), fmt.Sprintf("%.2f s", median(rival)), fmt.Sprintf("%+.2f s", median(busy)-median(rival)))
+	row("the longest callback under full load", fmt.Sprintf("%.3f s", slices.Max(callbacks)), "", "")
+	return os.RemoveAll(r.dir)
 }
 
-func (b *bench) stopped(s *service) (time.Duration, error) {
-	h, err := b.host(s, "logs", "siem")
+// stopPlugin stops the plugin in the middle of so many batches.
+func (b *bench) stopPlugin(f *fixture, batches int) (took time.Duration, log string, err error) {
+	s, err := startService(f.archives, batches)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
+	defer s.close()
+	h, err := b.host(s, "logs", "siem", "log_level", "debug")
+	if err != nil {
+		return 0, "", err
+	}
+	took, err = stopAfter(h, 5*time.Second)
+	return took, h.PluginLog(), err
+}
+
+func stopAfter(h harness.Host, d time.Duration) (time.Duration, error) {
 	p, err := h.Start(context.Background())
 	if err != nil {
 		return 0, err
 	}
 	defer p.Kill()
-	time.Sleep(5 * time.Second)
+	time.Sleep(d)
 	return stop(p)
 }
 
@@ -101,8 +140,74 @@ func (b *bench) idle(d time.Duration) error {
 	return nil
 }
 
+// manyIDs is how many delivered ids a checkpoint may well hold.
+const manyIDs = 100_000
+
 // ids compares the cost of a record with many delivered ids in the checkpoint
 // to that with none.
 func (b *bench) ids(records int64) error {
+	f, err := makeFixture("json")
+	if err != nil {
+		return err
+	}
+	batches := int(records / f.records)
+	records = int64(batches) * f.records
+	var with, without, ratios []float64
+	for range b.rounds {
+		var cost [2]float64
+		for i, ids := range []int{0, manyIDs} {
+			s, err := startService(f.archives, batches)
+			if err != nil {
+				return err
+			}
+			h, err := b.host(s)
+			if err == nil {
+				err = fillCheckpoint(filepath.Join(h.Dir, "mimecast.db"), s.url, ids)
+			}
+			if err != nil {
+				s.close()
+				return err
+			}
+			r, err := measure(h, records)
+			s.close()
+			if err != nil {
+				return err
+			}
+			cost[i] = micros(r.perRecord())
+		}
+		without, with, ratios = append(without, cost[0]), append(with, cost[1]), append(ratios, cost[1]/cost[0])
+	}
+	row(fmt.Sprintf("CPU for a record with %d delivered ids in the checkpoint; with none", manyIDs),
+		fmt.Sprintf("%.2f µs", median(with)), fmt.Sprintf("%.2f µs", median(without)), fmt.Sprintf("%.2f", median(ratios)))
 	return nil
+}
+
+// fillCheckpoint makes a checkpoint of an impersonation stream that polled a
+// minute ago and delivered so many events in the last hour.
+func fillCheckpoint(path, service string, ids int) error {
+	address, err := url.Parse(service)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	last := now.Add(-time.Minute)
+	change := checkpoint.Change{
+		Key:      checkpoint.Key{Host: address.Host, AppID: "app", Stream: "impersonation"},
+		Position: map[string]time.Time{"newest": last, "last_poll": last},
+	}
+	for n := range ids {
+		id := checkpoint.ID{Unix: now.Add(-time.Hour * time.Duration(n) / time.Duration(ids)).Unix()}
+		binary.LittleEndian.PutUint64(id.Hash[:], uint64(n)*0x9e3779b97f4a7c15)
+		change.AddIDs = append(change.AddIDs, id)
+	}
+	var files checkpoint.Files
+	claim, err := files.Claim(path, []checkpoint.Key{change.Key})
+	if err != nil {
+		return err
+	}
+	store, err := claim.Open()
+	if err == nil {
+		err = store.Commit([]checkpoint.Change{change})
+	}
+	return errors.Join(err, claim.Release())
 }

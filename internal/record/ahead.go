@@ -19,7 +19,7 @@ type ahead struct {
 
 const (
 	aheadBlocks = 4
-	aheadSize   = 64 << 10
+	aheadSize   = 256 << 10
 )
 
 // open begins with a file. The one before must be closed.

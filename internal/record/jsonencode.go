@@ -44,7 +44,8 @@ func (e *jsonEncoder) record(dst, b []byte, i int) ([]byte, int, error) {
 	timed := false
 	next := 0 // in the order
 	for n := 0; ; n++ {
-		mark, kept, timeKey := len(dst), true, false
+		mark, kept := len(dst), true
+		var timeKey bool
 		if f := e.order.at(next); f != nil && f.first == (n == 0) && n < maxFields && f.begins(b, i) {
 			i += len(f.raw)
 			next++

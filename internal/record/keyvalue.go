@@ -124,7 +124,9 @@ func (d *KeyValueDecoder) record(dst, line []byte) ([]byte, string) {
 	next, begins := 0, false // in the order, and whether that field is there
 	kept := len(d.json.headKeys)
 	for i := 0; i < len(line); kept++ {
-		mark, k, length := len(dst), isText, 0
+		mark := len(dst)
+		var length int
+		var k kind
 		if known := d.order.at(next); known != nil && (begins || known.begins(line, i)) {
 			dst = known.appendKey(dst)
 			k, length = known.kind, known.text
@@ -375,7 +377,8 @@ func (d *KeyValueDecoder) findBars(line []byte) {
 			bars = append(bars, i)
 		}
 	}
-	d.bar, d.bars = 0, append(bars, len(line))
+	bars = append(bars, len(line))
+	d.bar, d.bars = 0, bars
 }
 
 // nextField returns the place of the next | before an identifier and =, or the
