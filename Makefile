@@ -33,7 +33,7 @@ demo: build build/minihost ## run the plugin against the simulator and show reco
 	$(GO) run ./cmd/demo -plugin $(SO) -minihost $(MINIHOST)
 
 test: build build/minihost ## run all tests, in a real Fluent Bit too if there is one
-	$(GO) test ./...
+	$(GO) test -count=1 ./...
 
 KILLS   ?= 200
 STOPS   ?= 50

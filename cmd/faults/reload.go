@@ -108,7 +108,7 @@ func (s *suite) soak(length time.Duration) (bool, error) {
 		}
 		log := r.host.Log()
 		_, left, _ := strings.Cut(log[strings.LastIndex(log, "goroutines="):], "=")
-		left, _, _ = strings.Cut(left, "\n")
+		left, _, _ = strings.Cut(left, " ")
 		fmt.Printf("| %d | %d | %d | %d | %d | %s |\n", minute+1, r.batches*recordsPerBatch, p.Resident>>20, p.Threads, p.Files, left)
 	}
 	return true, r.stop()

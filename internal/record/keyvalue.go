@@ -351,7 +351,7 @@ func (d *KeyValueDecoder) cut(line []byte, i, expected int) (value []byte, next 
 func (d *KeyValueDecoder) findBars(line []byte) {
 	const (
 		each   = 0x0101010101010101
-		low    = 0x7f * each
+		high   = 0x80 * each
 		bar    = '|' * each
 		gather = 0x0002040810204081 // takes the high bits of eight bytes into one
 	)
@@ -362,14 +362,16 @@ func (d *KeyValueDecoder) findBars(line []byte) {
 		found := uint64(0)
 		for k := 56; k >= 0; k -= 8 {
 			w := binary.LittleEndian.Uint64(block[k:]) ^ bar
-			w = ^((w&low + low) | w | low)
-			found = found<<8 | w*gather>>56
+			found = found<<8 | ((w-each)&^w&high)*gather>>56
 		}
 		if left := len(line) - i; left < 64 {
 			found &= 1<<left - 1
 		}
 		for ; found != 0; found &= found - 1 {
-			bars = append(bars, i+bits.TrailingZeros64(found))
+			// Behind a | the subtraction takes a } for one too.
+			if at := i + bits.TrailingZeros64(found); line[at] == '|' {
+				bars = append(bars, at)
+			}
 		}
 	}
 	for ; i < len(line); i++ {
