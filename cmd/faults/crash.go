@@ -65,7 +65,7 @@ func (r *rig) killing(kills int, limit time.Duration) (result, error) {
 	if err := r.start(); err != nil {
 		return result{}, err
 	}
-	if err := r.idle(3 * time.Minute); err != nil {
+	if err := r.idle(10 * time.Minute); err != nil {
 		return result{}, err
 	}
 	time.Sleep(2 * time.Second) // a callback, and the main thread's work

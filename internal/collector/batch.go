@@ -186,11 +186,12 @@ func (r *batchRun) decodeFile(ctx context.Context, f *record.File) error {
 		case err == io.EOF:
 			return r.f.body.failed()
 		case errors.As(err, &d):
-			if bad++; bad > maxBad {
-				d.OneRecord, d.Offset = false, d.Offset+int64(len(decoder.Source()))
-				d.Reason = "too much that can't be read"
-			}
+			bad++
 			err = r.damaged(ctx, f, decoder, d, bad == 1)
+			if err == nil && d.OneRecord && bad > maxBad {
+				d = &record.Damage{Offset: d.Offset + int64(len(decoder.Source())), Reason: "too much that can't be read"}
+				err = r.damaged(ctx, f, decoder, d, false)
+			}
 			if err == nil && !d.OneRecord {
 				return r.send(ctx)
 			}

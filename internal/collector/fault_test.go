@@ -416,11 +416,103 @@ func TestMuchThatCanNotBeRead(t *testing.T) {
 			}
 			raw += len(record.Raw)
 		}
-		if n := len(r.host.stored); n > maxBad+10 || raw < 100000*2-maxBad-20 {
+		if n := len(r.host.stored); n > maxBad+10 || raw != 100000*2+len(`{"a":2}]`)-maxBad {
 			r.t.Errorf("%d records, %d raw bytes", n, raw)
 		}
 		if n := strings.Count(r.log.String(), "level=ERROR"); n != 1 {
 			r.t.Errorf("%d error lines", n)
+		}
+	})
+}
+
+// TestNoDirectoryAndARecordTooLong is an archive without a directory whose first
+// file stops at a bound: its compressed bytes reach to the archive's end, and
+// hold all that follows.
+func TestNoDirectoryAndARecordTooLong(t *testing.T) {
+	noise := make([]byte, 600<<10)
+	dice := rand.NewChaCha8([32]byte{})
+	_, _ = dice.Read(noise) // it never fails
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, file := range [][2]string{{"receipt_1.log", fmt.Sprintf(`[{"a":1},{"b":"%x"}]`, noise)}, {"process_1.log", `[{"second":1}]`}} {
+		f, err := w.Create(file[0])
+		if err == nil {
+			_, err = io.WriteString(f, file[1])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	archive := b.Bytes()[:bytes.Index(b.Bytes(), []byte("PK\x01\x02"))]
+	for range 3 {
+		withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+			r.answerWith(func(w http.ResponseWriter, req *http.Request) {
+				if body, _ := io.ReadAll(req.Body); bytes.Contains(body, []byte("behind")) {
+					_, _ = w.Write([]byte(`{"meta":{"status":200},"data":[],"fail":[]}`))
+					return
+				}
+				w.Header().Set("Content-Disposition", `attachment; filename="x"`)
+				w.Header().Set("mc-siem-token", "behind")
+				_, _ = w.Write(archive)
+			})
+			r.start()
+			r.run(time.Minute)
+			raw := 0
+			for _, s := range r.host.stored[1:] {
+				var record struct{ Raw string }
+				if err := json.Unmarshal([]byte(s.record), &record); err != nil {
+					r.t.Fatal(err)
+				}
+				bytes, err := base64.StdEncoding.DecodeString(record.Raw)
+				if err != nil {
+					r.t.Fatalf("%v: %.200s", err, s.record)
+				}
+				raw += len(bytes)
+			}
+			// All but the first file's header.
+			if want := len(archive) - len("receipt_1.log") - 30; raw != want {
+				r.t.Errorf("%d raw bytes of %d", raw, want)
+			}
+		})
+	}
+}
+
+// TestUnparsedEventsHaveTheirTag is about tag_by_type.
+func TestUnparsedEventsHaveTheirTag(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "impersonation", "tag_by_type", "on"}, func(r *rig) {
+		deep := strings.Repeat(`{"a":`, 30) + "1" + strings.Repeat("}", 30)
+		r.answerWith(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintf(w, `{"meta":{"status":200,"pagination":{}},"fail":[],"data":[{"impersonationLogs":[{"id":"1","d":%s},{"id":"2"},{"id":"3","d":%s}]}]}`, deep, deep)
+		})
+		r.start()
+		r.run(time.Minute)
+		if len(r.host.stored) != 3 {
+			r.t.Fatalf("%d records", len(r.host.stored))
+		}
+		for _, s := range r.host.stored {
+			if unparsed := strings.Contains(s.record, `"log_type":"unparsed"`); unparsed != strings.HasSuffix(s.tag, "ttp.unparsed") {
+				r.t.Errorf("tag %s of %.100s", s.tag, s.record)
+			}
+		}
+	})
+}
+
+// TestServersWhoseClocksDiffer answer in turn.
+func TestServersWhoseClocksDiffer(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "impersonation"}, func(r *rig) {
+		var n atomic.Int64
+		r.answerWith(func(w http.ResponseWriter, _ *http.Request) {
+			ahead := time.Duration(n.Add(1)%2) * 30 * time.Second
+			w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+			_, _ = w.Write([]byte(`{"meta":{"status":200,"pagination":{}},"fail":[],"data":[{"impersonationLogs":[]}]}`))
+		})
+		r.start()
+		r.run(time.Minute)
+		if n.Load() > 100 {
+			r.t.Errorf("%d requests in a minute", n.Load())
 		}
 	})
 }

@@ -48,7 +48,7 @@ const (
 	// takenAfter is how long the host takes for an append when all is well.
 	takenAfter = time.Second
 	// idleWait is how long a call waits for a piece that is on its way.
-	idleWait = 20 * time.Millisecond
+	idleWait = 50 * time.Millisecond
 	// drainWait is how long a call waits for the host to count; more means
 	// that its main thread is busy or pauses the instance.
 	drainWait = 100 * time.Millisecond

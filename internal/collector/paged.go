@@ -84,17 +84,17 @@ func (p *paged) load(s *checkpoint.Store) error {
 // poll polls again and again until ctx ends.
 func (p *paged) poll(ctx context.Context) error {
 	var backoff mimecast.Backoff
-	for {
+	for begun := 1; ; begun++ {
 		err := p.pollOnce(ctx, &backoff)
 		// What was taken is delivered, also when the poll is not complete.
 		if stop := p.send(ctx, nil); stop != nil {
 			return stop
 		}
-		switch err {
-		case nil:
-			err = pause(ctx, p.interval)
-		case errClock:
-			err = ctx.Err()
+		switch {
+		case err == nil:
+			err, begun = pause(ctx, p.interval), 0
+		case err == errClock && begun == 1:
+			err = ctx.Err() // once, and then it is right
 		default:
 			err = p.failed(ctx, &backoff, err)
 		}
@@ -139,7 +139,7 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 		if err != nil {
 			return err
 		}
-		if drift := p.client.Now().Sub(now); r.Token == "" && drift.Abs() > maxDrift+time.Since(began) {
+		if drift := p.client.Now().Sub(now) - time.Since(began); r.Token == "" && drift.Abs() > maxDrift {
 			return errClock
 		}
 		if empty++; len(page.Events) > 0 {
@@ -213,9 +213,9 @@ func (p *paged) take(ctx context.Context, e mimecast.Event, from, now time.Time)
 func (p *paged) piece(logType string) *piece {
 	if p.open == nil {
 		p.open = newPiece(p.stream)
-		if p.byType {
-			p.open.tag = p.source + "." + logType
-		}
+	}
+	if p.byType && p.open.records == 0 {
+		p.open.tag = p.source + "." + logType
 	}
 	return p.open
 }

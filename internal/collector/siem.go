@@ -127,7 +127,15 @@ func (p *siem) pollAhead(ctx context.Context) error {
 		}
 		fetching.Wait()
 	}()
+	busy := int32(0)
+	defer func() { p.busy.Add(-busy) }()
 	for f := range ahead {
+		// Behind a batch another one may be on its way.
+		was := busy
+		if busy = 0; f.body != nil {
+			busy = 1
+		}
+		p.busy.Add(busy - was)
 		err := p.deliver(ctx, f)
 		f.close()
 		if err != nil {
@@ -160,24 +168,24 @@ func (p *siem) fetchAhead(ctx context.Context, r mimecast.SIEMRequest, ahead cha
 		if err != nil {
 			return
 		}
+		next := mimecast.SIEMRequest{Token: f.next, Format: p.format, Compress: p.compress}
+		refused, nothing := f.refused, f.body == nil
 		select {
-		case ahead <- f:
+		case ahead <- f: // and it is not ours any more
 		case <-ctx.Done():
 			f.close()
 			return
 		}
-		next := mimecast.SIEMRequest{Format: p.format, Compress: p.compress}
 		switch {
-		case f.refused:
+		case refused:
 			r = next
 			if !restarted.IsZero() && time.Since(restarted) < restartInterval {
 				_ = pause(ctx, restartInterval)
 			}
 			restarted = time.Now()
-		case f.body == nil:
+		case nothing:
 			_ = pause(ctx, p.interval)
 		default:
-			next.Token = f.next
 			r = next
 		}
 	}
@@ -241,8 +249,6 @@ func (p *siem) deliver(ctx context.Context, f *fetched) error {
 		}
 		return p.save(ctx)
 	}
-	p.busy.Add(1)
-	defer p.busy.Add(-1)
 	return p.deliverBatch(ctx, f)
 }
 

@@ -3,6 +3,7 @@ package record
 import (
 	"fmt"
 	"io"
+	"os"
 )
 
 // ahead reads a file in a goroutine of its own, some blocks ahead of its reader,
@@ -37,16 +38,18 @@ func (a *ahead) open(file io.Reader) {
 // read runs until the file's end, an error, or stop.
 func (a *ahead) read(file io.Reader, blocks chan<- []byte, stop <-chan struct{}) {
 	defer close(blocks)
+	var block []byte
 	defer func() {
 		if r := recover(); r != nil {
 			a.err = fmt.Errorf("a bug in this plugin; please report it: reading a log file: %v", r)
+			a.free <- block
 		}
 	}()
 	for a.err = nil; a.err == nil; {
 		select {
 		case <-stop:
 			return
-		case block := <-a.free:
+		case block = <-a.free:
 			var n int
 			n, a.err = fill(file, block)
 			blocks <- block[:n] // there is room for all blocks
@@ -70,6 +73,9 @@ func fill(file io.Reader, block []byte) (n int, err error) {
 
 // Read implements io.Reader.
 func (a *ahead) Read(p []byte) (int, error) {
+	if a.blocks == nil {
+		return 0, os.ErrClosed
+	}
 	for len(a.left) == 0 {
 		a.giveBack()
 		block, ok := <-a.blocks

@@ -411,8 +411,10 @@ const (
 func (d *KeyValueDecoder) textEnd(line []byte, i int) int {
 	d.ends = d.ends[:0]
 	for _, at := range d.bars[d.bar : len(d.bars)-1] {
-		if at-1 > i && line[at-1] == '\\' && identifier(line, at+1) >= 0 && len(d.ends) < maxEnds {
-			d.ends = append(d.ends, at)
+		if at-1 > i && line[at-1] == '\\' && identifier(line, at+1) >= 0 {
+			if d.ends = append(d.ends, at); len(d.ends) == maxEnds {
+				break
+			}
 		}
 	}
 	if n := len(line); line[n-1] == '\\' && n-1 > i {

@@ -19,12 +19,15 @@ func (r *Reader) Close() { r.ahead.close() }
 
 // Open returns the decoder of a log file. json is the format that was asked
 // for; what the file begins with decides where it is plain. The decoder is
-// valid until the next call. A packed file is unpacked in a goroutine.
+// valid until the next call. A packed file is unpacked in a goroutine, unless
+// where it ends has to be known when the next one is asked for.
 func (r *Reader) Open(file io.Reader, o Origin, json bool) Decoder {
 	r.Close()
 	if f, ok := file.(*File); ok && f.Packed != nil {
-		r.ahead.open(f)
-		file = &r.ahead
+		if _, ok := f.Reader.(*salvaged); !ok {
+			r.ahead.open(f)
+			file = &r.ahead
+		}
 	}
 	head := make([]byte, 512)
 	n, err := io.ReadFull(file, head)
