@@ -241,7 +241,8 @@ func uncovered(archive *zip.Reader, r io.ReaderAt, size int64) []*Damage {
 		if err != nil {
 			return nil // the whole archive has gone out
 		}
-		spans = append(spans, span{at - int64(len(f.Name)) - maxBetween, at + int64(f.CompressedSize64)})
+		// A header can tell of a place behind the archive's end.
+		spans = append(spans, span{min(at-int64(len(f.Name))-maxBetween, size), min(at+int64(f.CompressedSize64), size)})
 	}
 	directory := end.at - end.directorySize
 	spans = append(spans, span{directory - maxBetween, end.to})
@@ -250,7 +251,7 @@ func uncovered(archive *zip.Reader, r io.ReaderAt, size int64) []*Damage {
 	covered := int64(0)
 	for _, s := range spans {
 		if s.from > covered {
-			gaps = append(gaps, &Damage{Offset: covered, Size: s.from + maxBetween - covered, Reason: "bytes of an archive that belong to none of its files"})
+			gaps = append(gaps, &Damage{Offset: covered, Size: min(s.from+maxBetween, size) - covered, Reason: "bytes of an archive that belong to none of its files"})
 		}
 		covered = max(covered, s.to)
 	}
