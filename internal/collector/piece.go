@@ -13,7 +13,7 @@ const (
 	// drains appends of this size sooner than larger ones.
 	pieceSize = 192 << 10
 	// queueLength bounds the pieces between a stream and the host.
-	queueLength = 64
+	queueLength = 32
 )
 
 // piece is a run of encoded records of one stream, and what becomes of the
