@@ -34,8 +34,6 @@ type suite struct {
 	behind    sync.WaitGroup // what runs beside the cases
 
 	kills, stops, reloads, stalls, mixed int
-
-	setClock bool
 }
 
 // result is what a case came to.
@@ -61,7 +59,6 @@ func main() {
 	flag.IntVar(&s.stalls, "stalls", 20, "how many times to kill while the main thread is held up")
 	flag.IntVar(&s.mixed, "mixed", 4, "how many runs with faults at half of all requests")
 	flag.Uint64Var(&s.seed, "seed", 1, "decides what is random")
-	flag.BoolVar(&s.setClock, "set-clock", false, "set this machine's clock too: only where nothing else depends on it")
 	only := flag.String("only", "", "run only cases whose name matches this expression")
 	soak := flag.Duration("soak", 0, "instead of the cases, stream for so long with a reload each minute")
 	flag.Parse()
@@ -131,7 +128,6 @@ func cases() []check {
 		{"disk full, then room", (*suite).diskFull},
 		{"read-only disk, then writable", (*suite).readOnly},
 		{"the service's clock jumps an hour, both ways", (*suite).clock},
-		{"this machine's clock jumps an hour, both ways", (*suite).machineClock},
 		{"a refused token", (*suite).refusedToken},
 		{"the service is gone, then back", (*suite).serviceGone},
 		{"its name can't be resolved", (*suite).noDNS},
