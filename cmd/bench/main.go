@@ -173,6 +173,11 @@ func (b *bench) throughput(records int64) error {
 			ratios = append(ratios, float64(t.perRecord())/float64(a.perRecord()))
 			rates, rivalRates = append(rates, a.rate()), append(rivalRates, t.rate())
 			growths, peaks = append(growths, a.growth()), append(peaks, a.peak)
+			for _, figure := range []float64{a.rate(), t.rate(), a.growth()} {
+				if math.IsNaN(figure) || math.IsInf(figure, 0) {
+					return fmt.Errorf("runs of %d and %d records are over too soon to be measured: give more with -records", records, r.records)
+				}
+			}
 		}
 		row("CPU of the whole process for a record, "+format+" in zip; in_tail", fmt.Sprintf("%.2f µs", median(ours)), fmt.Sprintf("%.2f µs", median(theirs)),
 			fmt.Sprintf("%.1f times less", median(ratios)))
