@@ -230,8 +230,9 @@ func FuzzJSON(f *testing.F) {
 // order, and returns its records and what was damaged.
 func pieces(t *testing.T, d Decoder, content []byte) (records [][]byte, left []string) {
 	t.Helper()
+	room := make([]byte, 0, 64<<10)
 	for rest := content; ; {
-		rec, err := d.Next(nil)
+		rec, err := d.Next(room)
 		var damage *Damage
 		var source []byte
 		switch {
@@ -239,7 +240,7 @@ func pieces(t *testing.T, d Decoder, content []byte) (records [][]byte, left []s
 			return records, left
 		case err == nil:
 			source = d.Source()
-			records = append(records, rec)
+			records = append(records, bytes.Clone(rec))
 		case !errors.As(err, &damage):
 			t.Fatalf("%q: %v", content, err)
 		case damage.OneRecord:

@@ -27,31 +27,27 @@ func memberStart(b []byte, i int) (key []byte, value int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	key = b[i+1 : end-1]
-	if i = skipSpace(b, end); i == len(b) {
-		return nil, 0, errShort
+	value, err = behindColon(b, end)
+	return b[i+1 : end-1], value, err
+}
+
+// behindColon returns the place of the value of a member whose key ends at i,
+// which may be the end of b.
+func behindColon(b []byte, i int) (int, error) {
+	if i = skipSpace(b, i); i == len(b) {
+		return 0, errShort
 	}
 	if b[i] != ':' {
-		return nil, 0, errSyntax
+		return 0, errSyntax
 	}
-	return key, skipSpace(b, i+1), nil
+	return skipSpace(b, i+1), nil
 }
 
 // plainEnd returns the place of the first quote, backslash or control character
 // from i on, or the end of b.
 func plainEnd(b []byte, i int) int {
-	const (
-		each  = 0x0101010101010101 // byte of a word
-		high  = 0x80 * each
-		quote = '"' * each
-		slash = '\\' * each
-	)
 	for ; i+8 <= len(b); i += 8 {
-		// A subtraction borrows into the high bit of a byte that is smaller; what
-		// is behind the first such byte does not matter.
-		w := binary.LittleEndian.Uint64(b[i:])
-		q, s := w^quote, w^slash
-		if found := ((q-each)&^q | (s-each)&^s | (w-' '*each)&^w) & high; found != 0 {
+		if found := stopBits(binary.LittleEndian.Uint64(b[i:])); found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
 	}
@@ -59,6 +55,16 @@ func plainEnd(b []byte, i int) int {
 		i++
 	}
 	return i
+}
+
+// stopBits sets the high bit of each quote, backslash and control character among
+// the eight bytes of a word. Behind the first it may set more.
+func stopBits(w uint64) uint64 {
+	slash := w ^ '\\'*eachByte
+	// What has its second bit turned over and is below 0x21 then is a quote or a
+	// control character.
+	w ^= 2 * eachByte
+	return ((w-0x21*eachByte)&^w | (slash-eachByte)&^slash) & highBits
 }
 
 // skipString returns the place behind the string whose quote is at i. It

@@ -27,10 +27,8 @@ import (
 type KeyValueDecoder struct {
 	window
 	json    jsonEncoder
-	keys    []keyAt // of the line, so far
 	order   order
-	bars    []int    // of the line, and its end
-	bar     int      // the first of them that matters still
+	strange []keyAt  // of the line so far, the keys that the order has no room for
 	ends    []int    // where a text may end, of the one that is being read
 	texts   int      // of the line that have several
 	follows [][]byte // keys that were seen behind texts in this file
@@ -118,18 +116,24 @@ func (d *KeyValueDecoder) line() (line []byte, next int, ok bool) {
 func (d *KeyValueDecoder) record(dst, line []byte) ([]byte, string) {
 	start := len(dst)
 	dst = append(dst, d.json.head...)
-	d.findBars(line)
-	d.keys, d.texts = d.keys[:0], 0
+	d.order.begin()
+	d.strange, d.texts = d.strange[:0], 0
 	timed := false
-	next, begins := 0, false // in the order, and whether that field is there
-	kept := len(d.json.headKeys)
-	for i := 0; i < len(line); kept++ {
+	next, known := 0, false // in the order, and whether that field is the one at i
+	fields, dropped := 0, 0
+	for i := 0; i < len(line); fields++ {
+		if known || d.order.begins(next, line, i) {
+			from := next
+			dst, i, next = d.usual(dst, line, i, next)
+			fields, known = fields+next-from, true
+		}
 		mark := len(dst)
 		var length int
 		var k kind
-		if known := d.order.at(next); known != nil && (begins || known.begins(line, i)) {
-			dst = known.appendKey(dst)
-			k, length = known.kind, known.text
+		if known {
+			f := &d.order.fields[next]
+			dst = f.appendKey(dst)
+			k, length, f.seen = f.kind, f.text, d.order.record
 			next++
 		} else {
 			eq := identifier(line, i)
@@ -140,41 +144,81 @@ func (d *KeyValueDecoder) record(dst, line []byte) ([]byte, string) {
 			dst = appendPlain(dst, line[i:eq])
 			k, next = d.place(next, line, i, eq, dst[mark:])
 		}
-		if len(d.keys) == maxFields {
+		if fields >= maxFields {
 			return dst[:start], errFields.Error()
 		}
-		d.keys = append(d.keys, keyAt{uint32(i), uint32(length)})
+		known = false
 		at := i + length + 1
 		if at < len(line) && line[at] == '{' && kindOf(line[i:i+length]) == isObject {
 			if out, end, ok := d.object(dst, line, at); ok {
-				if dst, i, begins = out, end, false; k == isRepeated {
-					dst, kept = dst[:mark], kept-1
+				if dst, i = out, end; k == isRepeated {
+					dst, dropped = dst[:mark], dropped+1
 				}
 				continue
 			}
 		}
 		var value []byte
-		value, i, begins = d.cut(line, at, next)
-		switch k {
-		case isText, isObject:
-			if len(value) == 0 {
-				dst = append(dst, 0xc0)
-			} else {
-				dst = appendPlain(dst, value)
-			}
-		case isRepeated:
-			dst, kept = dst[:mark], kept-1
-		case isTime:
-			dst = appendValue(dst, k, value)
-			if !timed {
-				timed = setTimeFrom(dst[start:], value)
-			}
-		default:
-			dst = appendValue(dst, k, value)
+		value, i, known = d.cut(line, at, next)
+		if k == isRepeated {
+			dst, dropped = dst[:mark], dropped+1
+			continue
+		}
+		dst = appendValue(dst, k, value)
+		if k == isTime && !timed {
+			timed = setTimeFrom(dst[start:], value)
 		}
 	}
-	setFields(dst[start:], kept)
+	setFields(dst[start:], len(d.json.headKeys)+fields-dropped)
 	return dst, ""
+}
+
+// usual appends the fields from i on, where the next of the order begins, as long
+// as they are of the usual kind: a short text that ends at a | before the one that
+// is after it in the order. It returns the place of the first that is not, and
+// where that is in the order.
+//
+// Nearly all the time goes by here. Texts are looked at and copied 32 bytes at a
+// time whatever their length, and nothing is called, so that what the loop needs
+// stays in registers.
+func (d *KeyValueDecoder) usual(dst, line []byte, i, next int) ([]byte, int, int) {
+	record, src, fields := d.order.record, line[:cap(line)], d.order.fields[next:]
+	value := i + len(fields[0].raw)
+	for len(fields) > 1 && fields[0].quick {
+		at := len(dst)
+		if value+64 > len(src) || at+65 > cap(dst) {
+			break
+		}
+		in, out, f, follows := src[value:value+64], dst[at:at+65], &fields[0], &fields[1]
+		w, x := binary.LittleEndian.Uint64(in), binary.LittleEndian.Uint64(in[8:])
+		y, z := binary.LittleEndian.Uint64(in[16:]), binary.LittleEndian.Uint64(in[24:])
+		n := bits.TrailingZeros32(bars(w) | bars(x)<<8 | bars(y)<<16 | bars(z)<<24)
+		if n > shortText || byte(w) == '\\' || !follows.small || value+n+1+len(follows.raw) > len(line) {
+			break
+		}
+		head := in[n+1 : n+33]
+		differ := follows.differs(head)
+		put16(out, f.short[0], f.short[1])
+		if f.long || follows.long {
+			differ |= follows.differsOn(head[16:])
+			put16(out[16:], f.short[2], f.short[3])
+		}
+		if differ != 0 {
+			break
+		}
+		key := len(f.key) & 31
+		text := out[key : key+33]
+		text[0] = 0xa0 | byte(n)
+		if n == 0 {
+			text[0] = 0xc0
+		}
+		put16(text[1:], w, x)
+		put16(text[17:], y, z)
+		f.seen = record
+		dst = dst[:at+key+1+n]
+		value += n + 1 + len(follows.raw)
+		fields = fields[1:]
+	}
+	return dst, value - len(fields[0].raw), len(d.order.fields) - len(fields)
 }
 
 // setTimeFrom sets the time of the record at rec if value is one.
@@ -191,25 +235,35 @@ func setTimeFrom(rec, value []byte) bool {
 func (d *KeyValueDecoder) place(next int, line []byte, i, eq int, encoded []byte) (kind, int) {
 	key := line[i:eq]
 	found := d.order.find(encoded)
-	switch {
-	case found >= next:
-		return kindOf(key), found + 1
-	case d.repeated(line, key):
+	if d.repeated(line, key, found) || string(key) == keySource || string(key) == keyType {
 		return isRepeated, next
-	case found < 0:
-		next = d.order.add(next, knownField{raw: line[i : eq+1], key: encoded, text: len(key), kind: kindOf(key)})
 	}
-	return kindOf(key), next
+	k := kindOf(key)
+	switch {
+	case found >= 0:
+		d.order.fields[found].seen = d.order.record
+		return k, max(next, found+1)
+	default:
+		var ok bool
+		if next, ok = d.order.add(next, knownField{raw: line[i : eq+1], key: encoded, text: len(key), kind: k}); !ok {
+			d.strange = append(d.strange, keyAt{uint32(i), uint32(len(key))})
+		}
+		return k, next
+	}
 }
 
-// repeated says whether the record has the key already.
-func (d *KeyValueDecoder) repeated(line, key []byte) bool {
-	for _, k := range d.keys {
+// repeated says whether the line so far has a key, whose place in the order is
+// found, or -1.
+func (d *KeyValueDecoder) repeated(line, key []byte, found int) bool {
+	if found >= 0 {
+		return d.order.has(found)
+	}
+	for _, k := range d.strange {
 		if bytes.Equal(line[k.at:k.at+k.length], key) {
 			return true
 		}
 	}
-	return string(key) == keySource || string(key) == keyType
+	return false
 }
 
 // kind is what a field's value is in JSON.
@@ -323,64 +377,30 @@ func identifier(b []byte, i int) int {
 	return -1
 }
 
-// cut returns the value at i, which is no object, and where the next field
-// begins, and whether that is known to be the one expected in the order.
-func (d *KeyValueDecoder) cut(line []byte, i, expected int) (value []byte, next int, begins bool) {
-	n := d.bar
-	for n < len(d.bars)-1 && d.bars[n] < i {
-		n++
-	}
-	d.bar = n
+// cut returns the value at i, which is no object, where the next field begins,
+// and whether it is known to be the one expected in the order.
+func (d *KeyValueDecoder) cut(line []byte, i, expected int) (value []byte, next int, known bool) {
 	if i < len(line) && line[i] == '\\' {
 		end := d.textEnd(line, i)
 		return bytes.TrimSuffix(line[i+1:end], []byte("\\")), min(end+1, len(line)), false
 	}
-	end := d.bars[n]
-	if f := d.order.at(expected); f != nil && f.begins(line, end+1) {
+	end := i + bytes.IndexByte(line[i:], '|')
+	switch {
+	case end < i:
+		return line[i:], len(line), false
+	case d.order.begins(expected, line, end+1):
 		return line[i:end], end + 1, true
-	}
-	for end < len(line) && identifier(line, end+1) < 0 {
-		d.bar++
-		end = d.bars[d.bar]
+	case identifier(line, end+1) < 0:
+		end = nextField(line, end+1)
 	}
 	return line[i:end], min(end+1, len(line)), false
 }
 
-// findBars notes the places of all | of a line, and its end. It looks at 64
-// bytes at a time, without a branch for each.
-func (d *KeyValueDecoder) findBars(line []byte) {
-	const (
-		each   = 0x0101010101010101
-		high   = 0x80 * each
-		bar    = '|' * each
-		gather = 0x0002040810204081 // takes the high bits of eight bytes into one
-	)
-	bars := d.bars[:0]
-	i := 0
-	for ; i < len(line) && i+64 <= cap(line); i += 64 {
-		block := line[i : i+64] // maybe with bytes behind the line
-		found := uint64(0)
-		for k := 56; k >= 0; k -= 8 {
-			w := binary.LittleEndian.Uint64(block[k:]) ^ bar
-			found = found<<8 | ((w-each)&^w&high)*gather>>56
-		}
-		if left := len(line) - i; left < 64 {
-			found &= 1<<left - 1
-		}
-		for ; found != 0; found &= found - 1 {
-			// Behind a | the subtraction takes a } for one too.
-			if at := i + bits.TrailingZeros64(found); line[at] == '|' {
-				bars = append(bars, at)
-			}
-		}
-	}
-	for ; i < len(line); i++ {
-		if line[i] == '|' {
-			bars = append(bars, i)
-		}
-	}
-	bars = append(bars, len(line))
-	d.bar, d.bars = 0, bars
+// bars has a bit for each | among the eight bytes of a word, the first byte's
+// lowest. Behind a | it may have one for a } as well.
+func bars(w uint64) uint32 {
+	w ^= '|' * eachByte
+	return uint32((w - eachByte) &^ w & highBits * gather >> 56)
 }
 
 // nextField returns the place of the next | before an identifier and =, or the
@@ -410,11 +430,13 @@ const (
 // its backslash, or the line's end.
 func (d *KeyValueDecoder) textEnd(line []byte, i int) int {
 	d.ends = d.ends[:0]
-	for _, at := range d.bars[d.bar : len(d.bars)-1] {
-		if at-1 > i && line[at-1] == '\\' && identifier(line, at+1) >= 0 {
-			if d.ends = append(d.ends, at); len(d.ends) == maxEnds {
-				break
-			}
+	for at := i + 1; len(d.ends) < maxEnds; {
+		n := bytes.IndexByte(line[at:], '\\') + 1
+		if n == 0 || at+n == len(line) {
+			break
+		}
+		if at += n; line[at] == '|' && identifier(line, at+1) >= 0 {
+			d.ends = append(d.ends, at)
 		}
 	}
 	if n := len(line); line[n-1] == '\\' && n-1 > i {
@@ -474,10 +496,8 @@ func keyBehind(line []byte, i int) []byte {
 func (d *KeyValueDecoder) repeats(line []byte, i, next int) bool {
 	for n := 0; i < next && n < maxEnds; n++ {
 		k := keyBehind(line, i)
-		for _, f := range d.keys {
-			if bytes.Equal(line[f.at:f.at+f.length], k) {
-				return true
-			}
+		if d.repeated(line, k, d.order.findText(k)) {
+			return true
 		}
 		end := nextField(line, i+1)
 		for at := end; at < len(line); at = nextField(line, at+1) {

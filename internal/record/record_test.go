@@ -54,8 +54,14 @@ func body(shown string) string {
 // as JSON, damages as !reason, with what Source or Rest gave for them.
 func read(t testing.TB, d Decoder) []string {
 	t.Helper()
+	return readInto(t, d, 64<<10)
+}
+
+// readInto does it with so much room for each record.
+func readInto(t testing.TB, d Decoder, room int) []string {
+	t.Helper()
 	var out []string
-	prefix := []byte("kept")
+	prefix := append(make([]byte, 0, room), "kept"...)
 	for {
 		dst, err := d.Next(prefix)
 		if !bytes.HasPrefix(dst, prefix) {
@@ -106,9 +112,11 @@ func (s *stuttering) Read(p []byte) (int, error) {
 
 func checkFile(t *testing.T, open func(io.Reader) Decoder, content string, want ...string) {
 	t.Helper()
-	for how, r := range readers(content) {
-		if diff := cmp.Diff(want, read(t, open(r))); diff != "" {
-			t.Errorf("file %.100q, read %s (-want +got):\n%s", content, how, diff)
+	for _, room := range []int{0, 64 << 10} {
+		for how, r := range readers(content) {
+			if diff := cmp.Diff(want, readInto(t, open(r), room)); diff != "" {
+				t.Errorf("file %.100q, read %s with room for %d (-want +got):\n%s", content, how, room, diff)
+			}
 		}
 	}
 }
