@@ -678,24 +678,6 @@ static bool add_property(const char *arg)
     return p->key != NULL;
 }
 
-/* Opens the file that the records are appended to. What a kill has left of a last
- * line is cut off: as with a chunk, only whole records count. */
-static FILE *open_output(const char *path)
-{
-    FILE *file = fopen(path, "a+e");
-    off_t end;
-
-    if (!file || fseeko(file, 0, SEEK_END))
-        return file;                    /* a pipe has no end to mend */
-    for (end = ftello(file); end > 0; end--)
-        if (fseeko(file, end - 1, SEEK_SET) || getc(file) == '\n')
-            break;
-    if (ftruncate(fileno(file), end) && errno != EINVAL)    /* a device can't be cut */
-        LOG(ERROR, "%s: %s", path, strerror(errno));
-    fseeko(file, 0, SEEK_END);          /* between reading and writing */
-    return file;
-}
-
 int main(int argc, char **argv)
 {
     static struct definition def;       /* zeroed, as Fluent Bit's is */
@@ -724,7 +706,7 @@ int main(int argc, char **argv)
         usage(stderr);
         return 1;
     }
-    out_file = out_path ? open_output(out_path) : stdout;
+    out_file = out_path ? fopen(out_path, "ae") : stdout;
     if (!out_file) {
         LOG(ERROR, "%s: %s", out_path, strerror(errno));
         return 1;

@@ -73,6 +73,8 @@ func (h Host) Start(ctx context.Context, more ...string) (*Process, error) {
 			return nil, err
 		}
 		name, args = h.FluentBit, []string{"-c", h.ConfigFile()}
+	} else if err := cutTorn(h.Output()); err != nil {
+		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, name, append(args, more...)...)
 	cmd.Env = append(os.Environ(), h.Env...)
@@ -92,6 +94,19 @@ func (h Host) Start(ctx context.Context, more ...string) (*Process, error) {
 		close(p.ended)
 	}()
 	return p, nil
+}
+
+// cutTorn takes what a kill has left of a last line off a file: as with a chunk,
+// only whole records count.
+func cutTorn(path string) error {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Truncate(path, int64(bytes.LastIndexByte(content, '\n')+1))
 }
 
 func (h Host) miniHostArgs() []string {
