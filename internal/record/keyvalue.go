@@ -28,7 +28,7 @@ type KeyValueDecoder struct {
 	window
 	json    jsonEncoder
 	order   order
-	strange []keyAt  // of the line so far, the keys that the order has no room for
+	strange []keyAt  // of the line so far, the keys that are not in the order
 	ends    []int    // where a text may end, of the one that is being read
 	texts   int      // of the line that have several
 	follows [][]byte // keys that were seen behind texts in this file
@@ -235,21 +235,24 @@ func setTimeFrom(rec, value []byte) bool {
 func (d *KeyValueDecoder) place(next int, line []byte, i, eq int, encoded []byte) (kind, int) {
 	key := line[i:eq]
 	found := d.order.find(encoded)
-	if d.repeated(line, key, found) || string(key) == keySource || string(key) == keyType {
+	if d.repeated(line, key, found) {
 		return isRepeated, next
 	}
 	k := kindOf(key)
-	switch {
-	case found >= 0:
+	if found >= 0 {
 		d.order.fields[found].seen = d.order.record
 		return k, max(next, found+1)
-	default:
-		var ok bool
-		if next, ok = d.order.add(next, knownField{raw: line[i : eq+1], key: encoded, text: len(key), kind: k}); !ok {
-			d.strange = append(d.strange, keyAt{uint32(i), uint32(len(key))})
-		}
-		return k, next
 	}
+	known := false
+	if string(key) == keySource || string(key) == keyType {
+		k = isRepeated // of the record's own
+	} else {
+		next, known = d.order.add(next, knownField{raw: line[i : eq+1], key: encoded, text: len(key), kind: k})
+	}
+	if !known {
+		d.strange = append(d.strange, keyAt{uint32(i), uint32(len(key))})
+	}
+	return k, next
 }
 
 // repeated says whether the line so far has a key, whose place in the order is

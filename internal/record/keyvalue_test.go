@@ -100,6 +100,8 @@ func TestSubjectWritesNoFields(t *testing.T) {
 	}
 	// One that imitates a text, with a field that the record has.
 	check(`Act=Rej|Subject=\x\|Act=Acc|Foo=\y\|Sender=real`+"\n", `{,"Act":"Rej","Subject":"x\\|Act=Acc|Foo=\\y","Sender":"real"}`)
+	check(`Foo=1|Subject=\x\|Foo=2|Bar=\y\|Sender=real`+"\n", `{,"Foo":"1","Subject":"x\\|Foo=2|Bar=\\y","Sender":"real"}`)
+	check(`log_type=1|Subject=\x\|log_type=2|Bar=\y\|Sender=real`+"\n", `{,"Subject":"x\\|log_type=2|Bar=\\y","Sender":"real"}`)
 	// With one that it lacks, the format alone can't tell; another line can.
 	forged := `Subject=\x\|Virus=E|Foo=\y\|Sender=real` + "\n"
 	check(forged, `{,"Subject":"x","Virus":"E","Foo":"y","Sender":"real"}`)

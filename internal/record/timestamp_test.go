@@ -45,6 +45,24 @@ func TestParseTime(t *testing.T) {
 	none("1634623600")
 }
 
+// TestParseFixedBytes changes each byte of a time to each other.
+func TestParseFixedBytes(t *testing.T) {
+	for _, text := range []string{"2021-10-19T07:06:40+0100", "1999-12-31T23:59:59-1159"} {
+		for i := range text {
+			for c := range 256 {
+				changed := []byte(text)
+				changed[i] = byte(c)
+				got, ok := parseFixed(changed)
+				at, err := time.Parse("2006-01-02T15:04:05-0700", string(changed))
+				want, good := TimeOf(at)
+				if ok && (err != nil || !good || got != want) { // the slow way has the others
+					t.Errorf("%q: got %v, %v, want %v, %v", changed, got, ok, want, err)
+				}
+			}
+		}
+	}
+}
+
 // FuzzTime holds the fast reader to what package time makes of the same text.
 func FuzzTime(f *testing.F) {
 	for _, s := range []string{"2021-10-19T07:06:40+0100", "2000-02-29T23:59:59-1159", "1969-12-31T23:59:59+0000", "2021-04-31T00:00:00+0000", "0000-01-01T00:00:00+2400", "2038-01-19T03:14:08+0000"} {
