@@ -63,12 +63,13 @@ var (
 	errDepth  = errors.New("objects and lists nest too deep")
 	errFields = errors.New("too many fields")
 	errLong   = errors.New(tooLong)
+	// errEncoded is of a record that its source does not show to be too long.
+	errEncoded = errors.New("a record that is too long when it is encoded")
 )
 
 const (
-	notObject   = "a list element that is no object"
-	encodedLong = "a record that is too long when it is encoded"
-	bom         = "\ufeff"
+	notObject = "a list element that is no object"
+	bom       = "\ufeff"
 )
 
 // Next implements Decoder.
@@ -187,7 +188,7 @@ func (d *JSONDecoder) record(dst, b []byte) ([]byte, bool, error) {
 			return dst, false, errLong
 		}
 		if len(out)-len(dst) > maxEncoded {
-			return dst, false, d.oneRecord(end, encodedLong)
+			return dst, false, d.oneRecord(end, errEncoded.Error())
 		}
 		d.source = d.buf[d.pos:end]
 		d.pos = end

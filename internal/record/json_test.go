@@ -212,7 +212,7 @@ func FuzzJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value []byte) {
 		content := append(append([]byte(`[{"first":0},`), value...), `,{"last":0}]`...)
-		records, left := pieces(t, openJSON(bytes.NewReader(content)), content)
+		records, left, _ := pieces(t, openJSON(bytes.NewReader(content)), content)
 		want, ok := reference(value)
 		if !ok {
 			return
@@ -227,8 +227,8 @@ func FuzzJSON(f *testing.F) {
 }
 
 // pieces decodes a file, checks that what comes of it lies in the file in its
-// order, and returns its records and what was damaged.
-func pieces(t *testing.T, d Decoder, content []byte) (records [][]byte, left []string) {
+// order, and returns its records, what was damaged, and what was passed over.
+func pieces(t *testing.T, d Decoder, content []byte) (records [][]byte, left []string, passed string) {
 	t.Helper()
 	room := make([]byte, 0, 64<<10)
 	for rest := content; ; {
@@ -237,7 +237,7 @@ func pieces(t *testing.T, d Decoder, content []byte) (records [][]byte, left []s
 		var source []byte
 		switch {
 		case err == io.EOF:
-			return records, left
+			return records, left, passed + string(rest)
 		case err == nil:
 			source = d.Source()
 			records = append(records, bytes.Clone(rec))
@@ -251,12 +251,13 @@ func pieces(t *testing.T, d Decoder, content []byte) (records [][]byte, left []s
 			if err != nil || !bytes.Equal(all, content[damage.Offset:]) {
 				t.Fatalf("%q: damage at %d, but %q is left (%v)", content, damage.Offset, all, err)
 			}
-			return records, append(left, string(all))
+			return records, append(left, string(all)), passed
 		}
 		at := bytes.Index(rest, source)
 		if at < 0 {
 			t.Fatalf("%q: %q is not in what is left: %q", content, source, rest)
 		}
+		passed += string(rest[:at])
 		rest = rest[at+len(source):]
 	}
 }

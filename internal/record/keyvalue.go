@@ -3,6 +3,7 @@ package record
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math/bits"
 
@@ -12,32 +13,44 @@ import (
 // KeyValueDecoder splits a key_value log file into records: a line each, of
 // fields key=value separated by |.
 //
-// The format has no escape. What is sure: a line end ends the record, and a part
-// that does not begin with identifier= belongs to the value before it. A value
-// that opens with a backslash is free text that ends before \|identifier=. The
-// text may hold that too. So of several ends the first is taken that leads to a
-// field which follows such a text elsewhere in the file, or else that leaves the
-// next end to another text, or else the last; and none that makes a field come
-// twice, of which the first wins in any case.
+// The format has no escape, so these rules decide:
 //
-// So a subject can't change a field that its record has. What it can do: with a
-// line end of its own it can begin a record, and in a file where no other subject
-// shows what follows one, it can add a field by imitating a text. JSON, the
-// default, has no such gap.
+//   - A line feed, a carriage return, or any run of them ends a line. Blanks and
+//     bars before the first field of a line are passed over, and so is one bar
+//     after the last.
+//   - A part that does not begin with identifier= belongs to the value before it.
+//   - A value that opens with a backslash is free text. It ends at a backslash
+//     before |identifier= or before the end of its line, at the first of several
+//     unless what follows shows that it can't be: see [KeyValueDecoder.textEnd].
+//     A text that its line does not close goes on over line ends.
+//   - Of a field that comes twice the first wins.
+//   - Where a line end is missing, a value that ends with datetime= and a time
+//     ends the record there, if the record has what its type always has. After a
+//     text, which may hold that too, it does so only in a file without line ends.
+//
+// A record whose line can be read in another way too, or of which a value was
+// dropped, has the fields log_ambiguous, which says why, and log_original, the
+// line's bytes.
+//
+// So a subject can't change a field that its record has. What it can do is add a
+// field that the record lacks, by imitating a text, and add records, by imitating
+// the end of its own line and the next ones. JSON, the default, has no such gap.
 type KeyValueDecoder struct {
 	window
-	json    jsonEncoder
-	order   order
-	strange []keyAt  // of the line so far, the keys that are not in the order
-	ends    []int    // where a text may end, of the one that is being read
-	texts   int      // of the line that have several
-	follows [][]byte // keys that were seen behind texts in this file
-	source  []byte
-	lineEnd byte // '\n', or '\r' in a file that has no '\n'
-	any     bool // a line has been read
+	json      jsonEncoder
+	order     order
+	strange   []keyAt  // of the line so far, the keys that are not in the order
+	rest      []keyAt  // of a way to read the rest of the line
+	always    []string // the fields that records of this type always have
+	ambiguous string   // why the line can be read in another way too
+	texts     bool     // the line so far has a text
+	split     bool     // the record ended without a line end
+	joined    bool     // so did all before it
+	endless   bool     // and none is in view
+	source    []byte
 }
 
-// keyAt is where a key stands in its line.
+// keyAt is where a key stands in what is in view.
 type keyAt struct{ at, length uint32 }
 
 // Reset makes the decoder ready for another log file.
@@ -45,83 +58,126 @@ func (d *KeyValueDecoder) Reset(r io.Reader, o Origin) {
 	d.view(r)
 	d.json.reset(o)
 	d.order.reset()
-	d.source, d.lineEnd, d.any, d.follows = nil, 0, false, d.follows[:0]
+	d.source, d.always, d.joined = nil, alwaysThere(o.Type), true
 }
 
 // Source implements Decoder.
 func (d *KeyValueDecoder) Source() []byte { return d.source }
 
-// Next implements Decoder. A line that is none, in a file that has others, is
-// a damage of one record.
+// Next implements Decoder. A line that is no record is a damage of one record.
 func (d *KeyValueDecoder) Next(dst []byte) ([]byte, error) {
 	for {
-		line, next, ok := d.line()
-		switch {
-		case !ok && d.fill():
-			continue
-		case !ok && d.pos == len(d.buf) && d.err == io.EOF:
-			return dst, io.EOF
-		case !ok:
+		if !d.skipBlanks() {
+			switch {
+			case d.fill():
+				continue
+			case d.err == io.EOF:
+				return dst, io.EOF
+			}
 			return dst, d.damage(cutShort)
-		case d.tooLong(d.pos + len(line)):
-			return dst, d.damage(tooLong)
-		case len(line) == 0:
-			d.pos = next
+		}
+		b := d.ahead()
+		out, end, err := d.record(dst, b)
+		switch {
+		case err == errShort && d.fill():
 			continue
+		case err == errShort:
+			return dst, d.damage(cutShort)
+		case d.tooLong(end):
+			return dst, d.damage(tooLong)
+		case err == nil && len(out)-len(dst) > maxEncoded:
+			err = errEncoded
 		}
-		out, reason := d.record(dst, line)
-		if reason != "" {
-			return dst, d.badLine(line, next, reason)
+		at := d.at()
+		d.source, d.pos = b[d.pos:end], end
+		d.joined = d.joined && d.split
+		if err != nil {
+			return dst, &Damage{Offset: at, Reason: err.Error(), OneRecord: true}
 		}
-		d.source, d.pos, d.any = line, next, true
 		return out, nil
 	}
 }
 
-func (d *KeyValueDecoder) badLine(line []byte, next int, reason string) error {
-	if !d.any {
-		return d.damage(reason)
-	}
-	err := &Damage{Offset: d.at(), Reason: reason, OneRecord: true}
-	d.source, d.pos = line, next
-	return err
-}
-
-// line finds the next line, without its end, and the place behind it. At the
-// end of a file that could be read whole, what is left is a line.
-func (d *KeyValueDecoder) line() (line []byte, next int, ok bool) {
+// skipBlanks moves to the start of the next line. It returns false when that is
+// not in view.
+func (d *KeyValueDecoder) skipBlanks() bool {
 	if d.offset == 0 && d.pos == 0 {
-		if len(d.buf) < windowSize && d.err == nil {
-			return nil, 0, false // the kind of line end is not known yet
-		}
-		d.lineEnd = '\r'
-		if bytes.IndexByte(d.buf[:min(len(d.buf), windowSize)], '\n') >= 0 {
-			d.lineEnd = '\n'
+		if len(d.buf) < len(bom) && d.err == nil {
+			return false
 		}
 		if bytes.HasPrefix(d.buf, []byte(bom)) {
 			d.pos = len(bom)
 		}
 	}
-	left := d.buf[d.pos:]
-	if n := bytes.IndexByte(left, d.lineEnd); n >= 0 {
-		return bytes.TrimSuffix(left[:n], []byte("\r")), d.pos + n + 1, true
-	}
-	if d.err == io.EOF && len(left) > 0 {
-		return bytes.TrimSuffix(left, []byte("\r")), len(d.buf), true
-	}
-	return nil, 0, false
+	d.pos = afterBlanks(d.buf, d.pos)
+	return d.pos < len(d.buf)
 }
 
-// record appends the line as a record, or says why it is none.
-func (d *KeyValueDecoder) record(dst, line []byte) ([]byte, string) {
+// afterBlanks returns the place of the first byte from i on that can begin a line.
+func afterBlanks(b []byte, i int) int {
+	for i < len(b) && (b[i] == '\n' || b[i] == '\r' || b[i] == ' ' || b[i] == '\t' || b[i] == '|') {
+		i++
+	}
+	return i
+}
+
+// lineBreak returns the place of the first line end from i on, or the end of b.
+func lineBreak(b []byte, i int) int {
+	const block = 1 << 10 // so that what lies beyond is not searched for each line
+	for ; i < len(b); i += block {
+		part := b[i:min(i+block, len(b))]
+		whole := len(part)
+		if n := bytes.IndexByte(part, '\n'); n >= 0 {
+			part = part[:n]
+		}
+		if n := bytes.IndexByte(part, '\r'); n >= 0 {
+			part = part[:n]
+		}
+		if len(part) < whole {
+			return i + len(part)
+		}
+	}
+	return len(b)
+}
+
+func isBreak(c byte) bool { return c == '\n' || c == '\r' }
+
+// complete reports whether nothing that may follow b changes how it is read.
+func (d *KeyValueDecoder) complete(b []byte) bool {
+	return d.err != nil || len(b)-d.pos >= MaxRecord+slack
+}
+
+// line returns b up to the end of the line that i is in, without a bar there. It
+// may be more than a record may have.
+func (d *KeyValueDecoder) line(b []byte, i int) ([]byte, error) {
+	end := lineBreak(b, i)
+	if end == len(b) && d.err != io.EOF && (d.err != nil || !d.complete(b)) {
+		return nil, errShort
+	}
+	if end > i && b[end-1] == '|' {
+		end--
+	}
+	return b[:end], nil
+}
+
+// record appends the line at pos as a record, and returns the place after it.
+// An error other than errShort says why the line is none.
+func (d *KeyValueDecoder) record(dst, b []byte) (_ []byte, end int, err error) {
+	begin := d.pos
+	line, err := d.line(b, begin)
+	if err != nil {
+		return dst, 0, err
+	}
 	start := len(dst)
 	dst = append(dst, d.json.head...)
 	d.order.begin()
-	d.strange, d.texts = d.strange[:0], 0
+	d.strange, d.ambiguous, d.texts = d.strange[:0], "", false
+	d.split, d.endless = false, d.joined && len(bytes.TrimPrefix(b[len(line):], []byte("|"))) == 0
 	timed := false
 	next, known := 0, false // in the order, and whether that field is the one at i
 	fields, dropped := 0, 0
-	for i := 0; i < len(line); fields++ {
+	i := begin
+	for ; i < len(line); fields++ {
 		if known || d.order.begins(next, line, i) {
 			from := next
 			dst, i, next = d.usual(dst, line, i, next)
@@ -138,18 +194,18 @@ func (d *KeyValueDecoder) record(dst, line []byte) ([]byte, string) {
 		} else {
 			eq := identifier(line, i)
 			if eq < 0 {
-				return dst[:start], noField
+				return dst[:start], len(line), errNoField
 			}
 			length = eq - i
 			dst = appendPlain(dst, line[i:eq])
 			k, next = d.place(next, line, i, eq, dst[mark:])
 		}
 		if fields >= maxFields {
-			return dst[:start], errFields.Error()
+			return dst[:start], len(line), errFields
 		}
 		known = false
-		at := i + length + 1
-		if at < len(line) && line[at] == '{' && kindOf(line[i:i+length]) == isObject {
+		key, at := line[i:i+length], i+length+1
+		if at < len(line) && line[at] == '{' && kindOf(key) == isObject {
 			if out, end, ok := d.object(dst, line, at); ok {
 				if dst, i = out, end; k == isRepeated {
 					dst, dropped = dst[:mark], dropped+1
@@ -158,7 +214,30 @@ func (d *KeyValueDecoder) record(dst, line []byte) ([]byte, string) {
 			}
 		}
 		var value []byte
-		value, i, known = d.cut(line, at, next)
+		if at < len(line) && line[at] == '\\' {
+			end, err := d.textEnd(b, line, key, at)
+			if err != nil {
+				return dst[:start], 0, err
+			}
+			if end > len(line) {
+				if line, err = d.line(b, end); err != nil {
+					return dst[:start], 0, err
+				}
+			}
+			value, i, d.texts = line[at+1:end], min(end+2, len(line)), true
+		} else {
+			value, i, known = d.cut(line, at, next)
+			if n := recordStart(value); n >= 0 && i < len(line) {
+				d.rest = d.rest[:0]
+				d.split = d.missing(line) == 0 && (!d.texts || d.endless)
+				if d.texts || !d.split {
+					d.doubt(anotherRecord)
+				}
+				if d.split {
+					value, line, i = value[:n], line[:at+n], at+n
+				}
+			}
+		}
 		if k == isRepeated {
 			dst, dropped = dst[:mark], dropped+1
 			continue
@@ -168,8 +247,16 @@ func (d *KeyValueDecoder) record(dst, line []byte) ([]byte, string) {
 			timed = setTimeFrom(dst[start:], value)
 		}
 	}
+	if dropped > 0 {
+		d.doubt(fieldTwice)
+	}
+	if d.ambiguous != "" {
+		dst = appendPlain(appendPlain(dst, []byte(keyAmbiguous)), []byte(d.ambiguous))
+		dst = appendPlain(appendPlain(dst, []byte(keyOriginal)), line[begin:])
+		fields += 2
+	}
 	setFields(dst[start:], len(d.json.headKeys)+fields-dropped)
-	return dst, ""
+	return dst, len(line), nil
 }
 
 // usual appends the fields from i on, where the next of the order begins, as long
@@ -244,8 +331,8 @@ func (d *KeyValueDecoder) place(next int, line []byte, i, eq int, encoded []byte
 		return k, max(next, found+1)
 	}
 	known := false
-	if string(key) == keySource || string(key) == keyType {
-		k = isRepeated // of the record's own
+	if isOwn(key) {
+		k = isRepeated
 	} else {
 		next, known = d.order.add(next, knownField{raw: line[i : eq+1], key: encoded, text: len(key), kind: k})
 	}
@@ -255,13 +342,27 @@ func (d *KeyValueDecoder) place(next int, line []byte, i, eq int, encoded []byte
 	return k, next
 }
 
-// repeated says whether the line so far has a key, whose place in the order is
+// isOwn reports whether the plugin has a use of its own for a key.
+func isOwn(key []byte) bool {
+	switch string(key) {
+	case keySource, keyType, keyAmbiguous, keyOriginal:
+		return true
+	}
+	return false
+}
+
+// repeated reports whether the line so far has a key, whose place in the order is
 // found, or -1.
 func (d *KeyValueDecoder) repeated(line, key []byte, found int) bool {
 	if found >= 0 {
 		return d.order.has(found)
 	}
-	for _, k := range d.strange {
+	return among(d.strange, line, key)
+}
+
+// among reports whether a key is one of keys, which stand in line.
+func among(keys []keyAt, line, key []byte) bool {
+	for _, k := range keys {
 		if bytes.Equal(line[k.at:k.at+k.length], key) {
 			return true
 		}
@@ -323,11 +424,11 @@ func appendValue(dst []byte, k kind, value []byte) []byte {
 		if n, ok := smallInt(value); ok {
 			return msgp.AppendInt64(dst, n)
 		}
-		if isNumber(value) {
-			return appendNumber(dst, value)
+		if number := bytes.Trim(value, " "); len(number) > 0 && isNumber(number) {
+			return appendNumber(dst, number)
 		}
 	case isBoolean:
-		switch string(value) {
+		switch string(bytes.Trim(value, " ")) {
 		case "true":
 			return append(dst, 0xc3)
 		case "false":
@@ -361,12 +462,15 @@ func isNumber(b []byte) bool {
 	return err == nil && end == len(b)
 }
 
-const noField = "a line that does not begin with a field"
+var errNoField = errors.New("a line that does not begin with a field")
+
+// maxIdentifier bounds the length of a key.
+const maxIdentifier = 64
 
 // identifier returns the place of the = behind an identifier at i, -1 when
 // there is none.
 func identifier(b []byte, i int) int {
-	for k := i; k < len(b) && k-i <= 64; k++ {
+	for k := i; k < len(b) && k-i <= maxIdentifier; k++ {
 		c := b[k]
 		switch {
 		case c == '=' && k > i:
@@ -380,13 +484,9 @@ func identifier(b []byte, i int) int {
 	return -1
 }
 
-// cut returns the value at i, which is no object, where the next field begins,
-// and whether it is known to be the one expected in the order.
+// cut returns the value at i, which is neither an object nor a text, where the
+// next field begins, and whether it is known to be the one expected in the order.
 func (d *KeyValueDecoder) cut(line []byte, i, expected int) (value []byte, next int, known bool) {
-	if i < len(line) && line[i] == '\\' {
-		end := d.textEnd(line, i)
-		return bytes.TrimSuffix(line[i+1:end], []byte("\\")), min(end+1, len(line)), false
-	}
 	end := i + bytes.IndexByte(line[i:], '|')
 	switch {
 	case end < i:
@@ -419,118 +519,4 @@ func nextField(line []byte, i int) int {
 		}
 		i++
 	}
-}
-
-// Bounds of what is looked into where a text has several ends: real records have
-// one text, and hostile ones must not cost more than they are worth.
-const (
-	maxEnds   = 8 // of one text, and fields up to the next end, and keys behind texts
-	maxTexts  = 8 // in one line
-	maxLooked = 64 << 10
-)
-
-// textEnd returns where the text that opens at i ends: the place of a | behind
-// its backslash, or the line's end.
-func (d *KeyValueDecoder) textEnd(line []byte, i int) int {
-	d.ends = d.ends[:0]
-	for at := i + 1; len(d.ends) < maxEnds; {
-		n := bytes.IndexByte(line[at:], '\\') + 1
-		if n == 0 || at+n == len(line) {
-			break
-		}
-		if at += n; line[at] == '|' && identifier(line, at+1) >= 0 {
-			d.ends = append(d.ends, at)
-		}
-	}
-	if n := len(line); line[n-1] == '\\' && n-1 > i {
-		d.ends = append(d.ends, n)
-	}
-	switch len(d.ends) {
-	case 0:
-		return len(line)
-	case 1:
-		d.learn(line, d.ends[0])
-		return d.ends[0]
-	}
-	last := len(d.ends) - 1
-	best := d.ends[last]
-	if d.texts++; d.texts > maxTexts || len(line) > maxLooked {
-		return best
-	}
-	for n := last; n >= 0; n-- {
-		at, next := d.ends[n], len(line)
-		if n < last {
-			next = d.ends[n+1]
-		}
-		if at == len(line) || d.repeats(line, at, next) {
-			continue
-		}
-		known := d.known(keyBehind(line, at))
-		if known || (n < last && endsText(line, at, next) && !d.known(keyBehind(line, best))) {
-			best = at
-		}
-	}
-	return best
-}
-
-// endsText says whether the field that ends at next, one of those from the | at
-// i on, is free text too, or an object, which may hold anything as well.
-func endsText(line []byte, i, next int) bool {
-	for {
-		end := nextField(line, i+1)
-		if end >= next {
-			eq := identifier(line, i+1)
-			return eq+2 < next && (line[eq+1] == '\\' || (line[eq+1] == '{' && kindOf(keyBehind(line, i)) == isObject))
-		}
-		i = end
-	}
-}
-
-// keyBehind is the key of the field that begins behind the | at i; nil at the end.
-func keyBehind(line []byte, i int) []byte {
-	if i == len(line) {
-		return nil
-	}
-	return line[i+1 : identifier(line, i+1)]
-}
-
-// repeats says whether one of the fields from the | at i to next comes twice in
-// the line, if the last text ends at i.
-func (d *KeyValueDecoder) repeats(line []byte, i, next int) bool {
-	for n := 0; i < next && n < maxEnds; n++ {
-		k := keyBehind(line, i)
-		if d.repeated(line, k, d.order.findText(k)) {
-			return true
-		}
-		end := nextField(line, i+1)
-		for at := end; at < len(line); at = nextField(line, at+1) {
-			if bytes.Equal(keyBehind(line, at), k) {
-				return true
-			}
-		}
-		i = end
-	}
-	return false
-}
-
-// learn notes the key that follows a text whose end at i is certain.
-func (d *KeyValueDecoder) learn(line []byte, i int) {
-	if i == len(line) || len(d.follows) == maxEnds {
-		return
-	}
-	if key := keyBehind(line, i); !d.known(key) {
-		d.follows = append(d.follows, bytes.Clone(key))
-	}
-}
-
-func (d *KeyValueDecoder) known(key []byte) bool {
-	if key == nil {
-		return false
-	}
-	for _, k := range d.follows {
-		if bytes.Equal(k, key) {
-			return true
-		}
-	}
-	return false
 }

@@ -76,7 +76,7 @@ func TestOrderIsNoGrammar(t *testing.T) {
 // or that come twice.
 func TestOrderOfRepeatedFields(t *testing.T) {
 	var lines, objects strings.Builder
-	var want []string
+	var want, wantLines []string
 	for _, keys := range []string{"abcde", "abcde", "cabde", "aabcde", "abbcde", "abcbde", "abcdebcd", "bbcab", "edcba", "abxcdxe", "abcde"} {
 		var fields, members, kept []string
 		for n, key := range keys {
@@ -86,11 +86,16 @@ func TestOrderOfRepeatedFields(t *testing.T) {
 				kept = append(kept, members[n])
 			}
 		}
-		lines.WriteString(strings.Join(fields, "|") + "\n")
+		line := strings.Join(fields, "|")
+		lines.WriteString(line + "\n")
 		objects.WriteString("{" + strings.Join(members, ",") + "}")
 		want = append(want, "{,"+strings.Join(kept, ",")+"}")
+		wantLines = append(wantLines, want[len(want)-1])
+		if len(kept) < len(members) {
+			wantLines[len(want)-1] = flagged(t, want[len(want)-1], fieldTwice, line)
+		}
 	}
-	checkFile(t, openKeyValue, lines.String(), want...)
+	checkFile(t, openKeyValue, lines.String(), wantLines...)
 	checkFile(t, openJSON, objects.String(), want...)
 }
 
@@ -103,7 +108,9 @@ func TestOrderOfManyFields(t *testing.T) {
 	}
 	want = append(want, "{,"+strings.Join(object, ",")+"}")
 	twice := append(line, line...)
-	checkFile(t, openKeyValue, strings.Repeat(strings.Join(twice, "|")+"\n", 3), want[0], want[0], want[0])
+	lines := strings.Join(twice, "|")
+	wantLine := flagged(t, want[0], fieldTwice, lines)
+	checkFile(t, openKeyValue, strings.Repeat(lines+"\n", 3), wantLine, wantLine, wantLine)
 	twice = append(object, object...)
 	checkFile(t, openJSON, strings.Repeat("{"+strings.Join(twice, ",")+"}", 3), want[0], want[0], want[0])
 }
@@ -120,14 +127,14 @@ func TestOrderCountsFields(t *testing.T) {
 	for _, more := range []int{maxFields - 60, maxFields - 59, maxFields - 30} {
 		first := "k0=0\n" + strings.Join(line, "|") + "\n"
 		long := strings.Repeat("k0=0|", more) + strings.Join(line, "|")
-		wants := []string{`{,"k0":"0"}`, want, want}
+		wants := []string{`{,"k0":"0"}`, want, flagged(t, want, fieldTwice, long)}
 		if more > maxFields-60 {
 			wants[2] = fmt.Sprintf("!too many fields at offset %d: %s", len(first), long)
 		}
 		checkFile(t, openKeyValue, first+long+"\n", wants...)
 		first = `[{` + strings.Join(object, ",") + `},`
 		long = `{` + strings.Repeat(`"k0":"0",`, more) + strings.Join(object, ",") + `}`
-		if wants = wants[1:]; more > maxFields-60 {
+		if wants = []string{want, want}; more > maxFields-60 {
 			wants[1] = fmt.Sprintf("!too many fields at offset %d: %s", len(first), long)
 		}
 		checkFile(t, openJSON, first+long+"]", wants...)

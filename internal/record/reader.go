@@ -58,7 +58,7 @@ func looksJSON(head []byte, otherwise bool) bool {
 		return otherwise
 	case head[0] == '{' || head[0] == '[':
 		return true
-	case identifier(head, 0) > 0:
+	case identifier(head, afterBlanks(head, 0)) > 0:
 		return false
 	}
 	return otherwise

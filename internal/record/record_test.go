@@ -194,6 +194,7 @@ func TestReaderTellsTheFormat(t *testing.T) {
 	check(`{"a":1}`, false, `{,"a":1}`)
 	check("\ufeff [{\"a\":1}]", false, `{,"a":1}`)
 	check("a=1|b=2", true, `{,"a":"1","b":"2"}`)
+	check(" |a=1|b=2", true, `{,"a":"1","b":"2"}`)
 	check("\ufeffa=1", true, `{,"a":"1"}`)
 	check("", true)
 	check("", false)

@@ -1,0 +1,354 @@
+package record
+
+import "bytes"
+
+// Where a free text of a key_value line ends.
+
+// The fields that mark a record whose line can be read in another way too.
+const (
+	keyAmbiguous = "log_ambiguous"
+	keyOriginal  = "log_original"
+)
+
+// What log_ambiguous says.
+const (
+	textEnds      = "a text may end elsewhere"
+	fieldTwice    = "a field comes twice"
+	anotherRecord = "another record may begin in it"
+)
+
+// doubt notes why the line can be read in another way too, the first reason only.
+func (d *KeyValueDecoder) doubt(why string) {
+	if d.ambiguous == "" {
+		d.ambiguous = why
+	}
+}
+
+// Bounds of what is looked into where a text has several ends: hostile lines must
+// not cost more than they are worth.
+const (
+	maxOpen = 64 << 10 // bytes of a text that its line does not close
+	maxEnds = 64       // ends of one text
+	maxRest = 128      // fields after one of them
+)
+
+// textEnd returns where the text that opens at a place in line ends: at its
+// closing backslash, which may lie behind the line, or at the line's end if
+// nothing closes it.
+//
+// Honest texts hold no backslash before |identifier=, so the first end is the
+// right one. A hostile one holds some to forge the fields that follow. What tells
+// is how the rest of the line would read from there, each later text ending at
+// its first end:
+//
+//   - A field that comes twice shows that the end is a forged one.
+//   - A value that ends with a backslash, and does not open with one, is likely
+//     the true end of a forged text.
+//   - A record that lacks what its type always has is likely cut by a text that
+//     ends too late.
+//
+// What a sender writes is the subject. The rest of a text before it is read up to
+// the subject only, for nothing in a subject may tell where another text ends.
+func (d *KeyValueDecoder) textEnd(b, line, key []byte, open int) (int, error) {
+	reach, err := d.reach(b, len(line), open)
+	if err != nil {
+		return 0, err
+	}
+	end := closingIn(b[:reach], open+1)
+	if end < 0 {
+		if d.rest = d.rest[:0]; !isSubject(key) && d.missing(line) == 0 {
+			return len(line), nil // a whole record needs no more
+		}
+		if end, err = d.closingBehind(b, open); err != nil || end < 0 {
+			return len(line), err
+		}
+		if reach, err = d.reach(b, lineBreak(b, end), open); err != nil {
+			return 0, err
+		}
+	}
+	for {
+		if closingIn(b[:reach], end+1) >= 0 {
+			end = d.choose(b[:reach], end, isSubject(key))
+		}
+		later, err := d.danglesBehind(b, end)
+		if err != nil {
+			return 0, err
+		}
+		if later < 0 || later-open > maxOpen {
+			break
+		}
+		d.doubt(textEnds)
+		end, reach = later, lineBreak(b, later)
+	}
+	if holdsRecordStart(b[open:end]) {
+		d.doubt(textEnds)
+	}
+	return end, nil
+}
+
+// reach returns how far a text that opens at a place may be closed: to the end of
+// its line, and over the lines after it that do not begin with a field.
+func (d *KeyValueDecoder) reach(b []byte, end, open int) (int, error) {
+	for end-open < maxOpen {
+		i := afterBlanks(b, end)
+		if i+maxIdentifier >= len(b) && !d.complete(b) {
+			return 0, errShort
+		}
+		if i == len(b) || identifier(b, i) >= 0 {
+			break
+		}
+		if end = lineBreak(b, i); end == len(b) && !d.complete(b) {
+			return 0, errShort
+		}
+	}
+	return end, nil
+}
+
+// closingBehind returns where the text at open, which its line does not close, is
+// closed, -1 where it is not.
+func (d *KeyValueDecoder) closingBehind(b []byte, open int) (int, error) {
+	until := min(open+maxOpen, len(b))
+	end := closingIn(b[:until], open+1)
+	// What follows it must be in view too.
+	if (end < 0 || end+maxIdentifier+2 >= until) && until == len(b) && !d.complete(b) {
+		return 0, errShort
+	}
+	return end, nil
+}
+
+// closingIn returns the place of the first backslash from i on that can close a
+// text: before |identifier= or at a line's end; -1 when there is none.
+func closingIn(b []byte, i int) int {
+	for {
+		n := bytes.IndexByte(b[i:], '\\')
+		if n < 0 {
+			return -1
+		}
+		if i += n + 1; atFieldEnd(b, i) {
+			return i - 1
+		}
+	}
+}
+
+// atFieldEnd reports whether a field can end at i.
+func atFieldEnd(b []byte, i int) bool {
+	if i < len(b) && b[i] == '|' {
+		if i++; i < len(b) && identifier(b, i) >= 0 {
+			return true
+		}
+	}
+	return i == len(b) || isBreak(b[i])
+}
+
+// reading is how the rest of a line reads after one of the ends of a text.
+type reading struct {
+	end      int  // of the text
+	next     int  // the next place where it can end, -1 for none
+	twice    bool // a field comes twice
+	missing  int  // fields that the type always has
+	dangling bool // a value ends with a backslash that no text opened
+	unknown  bool // before the next end, a field that is not documented
+}
+
+// clean reports whether nothing speaks against a reading.
+func (r reading) clean() bool { return !r.twice && r.missing == 0 && !r.dangling && !r.unknown }
+
+// better reports whether a reading is to be preferred to an earlier one.
+func (r reading) better(than reading) bool {
+	switch {
+	case r.twice != than.twice:
+		return than.twice
+	case r.missing != than.missing:
+		return r.missing < than.missing
+	}
+	return than.dangling && !r.dangling
+}
+
+// choose returns the best of the ends of a text from the first on.
+func (d *KeyValueDecoder) choose(b []byte, first int, subject bool) int {
+	var best reading
+	possible := 0 // readings in which no field comes twice
+	otherwise := false
+	for n, end := 0, first; end >= 0; n++ {
+		if n == maxEnds {
+			d.doubt(textEnds)
+			return lastClosing(b, end)
+		}
+		r := d.read(b, end, subject)
+		end = r.next
+		if !r.twice {
+			possible++
+		}
+		if n == 0 || r.better(best) {
+			otherwise = otherwise || (n > 0 && !best.twice)
+			best = r
+		}
+		if r.clean() {
+			break
+		}
+	}
+	if otherwise || (possible > 1 && (best.dangling || best.unknown)) {
+		d.doubt(textEnds)
+	}
+	return best.end
+}
+
+// lastClosing returns the last place from i on, where a text can be closed, at
+// which one can.
+func lastClosing(b []byte, i int) int {
+	for end := len(b) - 1; end > i; end-- {
+		if end = i + bytes.LastIndexByte(b[i:end+1], '\\'); atFieldEnd(b, end+1) {
+			return end
+		}
+	}
+	return i
+}
+
+// read reads what follows the end of a text.
+func (d *KeyValueDecoder) read(b []byte, end int, subject bool) reading {
+	r := reading{end: end, next: closingIn(b, end+1)}
+	d.rest = d.rest[:0]
+	first := true // no text, nor the end of one, since
+	for i := afterBlanks(b, end+1); i < len(b); i = afterBlanks(b, i) {
+		p := partAt(b, i)
+		if p.object && i < r.next && r.next < p.end {
+			r.next = closingIn(b, p.end) // what is in an object ends no text
+		}
+		key := b[i : i+p.key]
+		if p.key > 0 {
+			if len(d.rest) == maxRest || isOwn(key) || d.repeated(b, key, d.order.findText(key)) || among(d.rest, b, key) {
+				r.twice = true
+				return r
+			}
+			d.rest = append(d.rest, keyAt{uint32(i), uint32(p.key)})
+			r.unknown = r.unknown || (first && !isDocumented(key))
+		}
+		if p.text && !subject && isSubject(key) {
+			return r
+		}
+		if recordStart(b[i:p.end]) >= 0 && d.missing(b) == 0 && d.endless {
+			break
+		}
+		r.dangling = r.dangling || p.dangling
+		first = first && !p.text && !p.dangling
+		i = p.end
+	}
+	if subject {
+		r.missing = d.missing(b)
+	}
+	return r
+}
+
+// missing counts the fields that the type always has and the line lacks, up to
+// now and in rest.
+func (d *KeyValueDecoder) missing(line []byte) (n int) {
+	for _, name := range d.always {
+		key := []byte(name)
+		if !d.repeated(line, key, d.order.findText(key)) && !among(d.rest, line, key) {
+			n++
+		}
+	}
+	return n
+}
+
+// part is a part of a line: a field, or what stands in the place of one.
+type part struct {
+	key      int // length of its key, 0 if it has none
+	end      int // where it ends: at a bar, a line end, or the end
+	text     bool
+	object   bool
+	dangling bool // it ends with a backslash, or is a text that nothing closes
+}
+
+// partAt returns the part of a line that begins at i.
+func partAt(b []byte, i int) (p part) {
+	value := i
+	if eq := identifier(b, i); eq >= 0 {
+		p.key, value = eq-i, eq+1
+	}
+	switch {
+	case p.key == 0 || value == len(b):
+	case b[value] == '\\':
+		p.text = true
+		if end := closingIn(b, value+1); end >= 0 {
+			p.end = end + 1
+		} else {
+			p.end, p.dangling = len(b), true
+		}
+		return p
+	case b[value] == '{' && kindOf(b[i:i+p.key]) == isObject:
+		if end, err := skipValue(b, value); err == nil && atFieldEnd(b, end) {
+			p.end, p.object = end, true
+			return p
+		}
+	}
+	p.end = min(nextField(b, value), lineBreak(b, value))
+	p.dangling = p.end > value && b[p.end-1] == '\\'
+	return p
+}
+
+// danglesBehind looks at the line after a text that ends its own. It returns the
+// place of a backslash there that closes a text which does not open there: the
+// text goes on up to it. -1 says that there is none.
+func (d *KeyValueDecoder) danglesBehind(b []byte, end int) (int, error) {
+	i := end + 1
+	if i < len(b) && b[i] == '|' {
+		i++
+	}
+	if i >= len(b) || !isBreak(b[i]) {
+		return -1, nil
+	}
+	i = afterBlanks(b, i)
+	if n := bytes.IndexByte(b[i:], '\\'); n > 0 && b[i+n-1] == '=' {
+		return -1, nil // as nearly always
+	}
+	until := lineBreak(b, i)
+	if until == len(b) && !d.complete(b) {
+		return 0, errShort
+	}
+	for i < until {
+		p := partAt(b[:until], i)
+		switch {
+		case p.text:
+			return -1, nil
+		case p.dangling:
+			return p.end - 1, nil
+		}
+		i = afterBlanks(b[:until], p.end)
+	}
+	return -1, nil
+}
+
+const beforeTime = "datetime="
+
+// timeLength is the length of a time as the service writes it.
+const timeLength = len("2006-01-02T15:04:05+0100")
+
+// recordStart returns where another record begins at the end of a value, -1 if
+// none does: at datetime= and a time.
+func recordStart(value []byte) int {
+	at := len(value) - timeLength - len(beforeTime)
+	if at < 0 || string(value[at:at+len(beforeTime)]) != beforeTime {
+		return -1
+	}
+	if _, ok := parseFixed(value[at+len(beforeTime):]); !ok {
+		return -1
+	}
+	return at
+}
+
+// holdsRecordStart reports whether a text holds datetime=, a time, and a bar.
+func holdsRecordStart(text []byte) bool {
+	for len(text) > len(beforeTime)+timeLength {
+		n := bytes.Index(text, []byte(beforeTime))
+		if n < 0 {
+			return false
+		}
+		text = text[n:]
+		if end := len(beforeTime) + timeLength; len(text) > end && text[end] == '|' && recordStart(text[:end]) == 0 {
+			return true
+		}
+		text = text[len(beforeTime):]
+	}
+	return false
+}
