@@ -16,7 +16,7 @@ import (
 // The format has no escape, so these rules decide:
 //
 //   - A line feed, a carriage return, or any run of them ends a line. Blanks and
-//     bars before the first field of a line are passed over, and so is one bar
+//     bars before the first field of a line are passed over, and so is a single bar
 //     after the last.
 //   - A part that does not begin with identifier= belongs to the value before it.
 //   - A value that opens with a backslash is free text. It ends at a backslash
@@ -44,6 +44,8 @@ type KeyValueDecoder struct {
 	always    []string // the fields that records of this type always have
 	ambiguous string   // why the line can be read in another way too
 	texts     bool     // the line so far has a text
+	left      bool     // and one that nothing closes
+	strict    bool     // every end of a subject is to be looked into
 	split     bool     // the record ended without a line end
 	joined    bool     // so did all before it
 	endless   bool     // and none is in view
@@ -154,15 +156,27 @@ func (d *KeyValueDecoder) line(b []byte, i int) ([]byte, error) {
 	if end == len(b) && d.err != io.EOF && (d.err != nil || !d.complete(b)) {
 		return nil, errShort
 	}
-	if end > i && b[end-1] == '|' {
+	if end > i+1 && b[end-1] == '|' && b[end-2] != '|' {
 		end--
 	}
 	return b[:end], nil
 }
 
-// record appends the line at pos as a record, and returns the place after it.
+// record appends the line at pos as a record, and returns the place after it. If
+// a field comes twice, or a text is left open, the subject may have ended too early.
+func (d *KeyValueDecoder) record(dst, b []byte) ([]byte, int, error) {
+	d.strict = false
+	out, end, err := d.fields(dst, b)
+	if err == nil && d.texts && (d.left || d.ambiguous == fieldTwice) {
+		d.strict = true
+		out, end, err = d.fields(dst, b)
+	}
+	return out, end, err
+}
+
+// fields appends the line at pos as a record, and returns the place after it.
 // An error other than errShort says why the line is none.
-func (d *KeyValueDecoder) record(dst, b []byte) (_ []byte, end int, err error) {
+func (d *KeyValueDecoder) fields(dst, b []byte) (_ []byte, end int, err error) {
 	begin := d.pos
 	line, err := d.line(b, begin)
 	if err != nil {
@@ -172,6 +186,7 @@ func (d *KeyValueDecoder) record(dst, b []byte) (_ []byte, end int, err error) {
 	dst = append(dst, d.json.head...)
 	d.order.begin()
 	d.strange, d.ambiguous, d.texts = d.strange[:0], "", false
+	d.left = false
 	d.split, d.endless = false, d.joined && len(bytes.TrimPrefix(b[len(line):], []byte("|"))) == 0
 	timed := false
 	next, known := 0, false // in the order, and whether that field is the one at i

@@ -80,14 +80,14 @@ func TestKeyValueLineEnds(t *testing.T) {
 		return `@1634623600 {,"datetime":"2021-10-19T07:06:40+0100","Act":"Rej","Dir":"Inbound","Subject":` + compact(t, subject) + `,"Sender":"real","Rcpt":"me"}`
 	}
 	for _, end := range []string{"\r", "\n", "\r\n"} {
-		for _, subject := range []string{"one\ntwo", "\rone", "one\n", "\n", "a\r\n\r\nb", "a\rno field|Act=Acc", "a\nfoo=1", "a\nfoo=1|bar=2|x", "a\nx\\|y\nz"} {
+		for _, subject := range []string{"one\ntwo", "\rone", "one\n", "\n", "a\r\n\r\nb", "a\rno field|Act=Acc", "a\nfoo=1", "a\nfoo=1|bar=2|x", "a\nx\\|y\nz", "datetime=2026-01-01T00:00:00+0000|Act=Acc"} {
 			check(line(0)+end+text(subject)+end+line(1)+end, wants[0], want(subject), wants[1])
 		}
 	}
 	// A subject that holds what begins a record is one all the same.
 	for _, subject := range []string{
 		"a\rdatetime=2026-01-01T00:00:00+0000|Act=Acc", "a\r\ndatetime=2026-01-01T00:00:00+0000|Act=Acc|Subject=\\b",
-		"datetime=2026-01-01T00:00:00+0000|Act=Acc", "a\\\rdatetime=2026-01-01T00:00:00+0000|Act=Acc", "a\\|\rdatetime=2026-01-01T00:00:00+0000|Act=Acc",
+		"a\\\rdatetime=2026-01-01T00:00:00+0000|Act=Acc", "a\\|\rdatetime=2026-01-01T00:00:00+0000|Act=Acc",
 		"a\\datetime=2026-01-01T00:00:00+0000|aCode=1",
 	} {
 		check(line(0)+"\r"+text(subject)+"\r"+line(1)+"\r", wants[0], flagged(t, want(subject), textEnds, text(subject)), wants[1])

@@ -56,45 +56,62 @@ func (d *KeyValueDecoder) textEnd(b, line, key []byte, open int) (int, error) {
 	}
 	end := closingIn(b[:reach], open+1)
 	if end < 0 {
-		if d.rest = d.rest[:0]; !isSubject(key) && d.missing(line) == 0 {
-			return len(line), nil // a whole record needs no more
+		if !isSubject(key) {
+			d.left = true
+			return len(line), nil // what is no sender's holds no line
 		}
-		if end, err = d.closingBehind(b, open); err != nil || end < 0 {
+		if end, err = d.closingBehind(b, reach, open); err != nil || end < 0 {
 			return len(line), err
 		}
 		if reach, err = d.reach(b, lineBreak(b, end), open); err != nil {
 			return 0, err
 		}
 	}
-	for {
-		if closingIn(b[:reach], end+1) >= 0 {
-			end = d.choose(b[:reach], end, isSubject(key))
+	nearest := end
+	for subject, first := isSubject(key), end; ; {
+		r := reading{end: first}
+		looked := d.strict || reach > len(line) || closingIn(b[:reach], first+1) >= 0
+		if looked {
+			r = d.choose(b[:reach], first, subject)
 		}
-		later, err := d.danglesBehind(b, end)
+		end = r.end
+		more := -1 // where the lines that follow have another end
+		switch {
+		case !subject:
+		case looked && (r.twice || r.open):
+			d.doubt(textEnds)
+			more, err = d.closingBehind(b, reach, open)
+		default:
+			if more, err = d.danglesBehind(b, end); more >= 0 {
+				d.doubt(textEnds)
+				first = more
+			}
+		}
 		if err != nil {
 			return 0, err
 		}
-		if later < 0 || later-open > maxOpen {
+		if more < 0 || more-open > maxOpen {
 			break
 		}
-		d.doubt(textEnds)
-		end, reach = later, lineBreak(b, later)
+		if reach, err = d.reach(b, lineBreak(b, more), open); err != nil {
+			return 0, err
+		}
 	}
-	if holdsRecordStart(b[open:end]) {
+	if text := b[open+1 : end]; (end > nearest || end > len(line) || bytes.Contains(text, []byte(`\`+beforeTime))) && holdsRecordStart(text) {
 		d.doubt(textEnds)
 	}
 	return end, nil
 }
 
 // reach returns how far a text that opens at a place may be closed: to the end of
-// its line, and over the lines after it that do not begin with a field.
+// its line, and over the lines after it that do not begin as lines do.
 func (d *KeyValueDecoder) reach(b []byte, end, open int) (int, error) {
 	for end-open < maxOpen {
 		i := afterBlanks(b, end)
-		if i+maxIdentifier >= len(b) && !d.complete(b) {
+		if i+lineHead > len(b) && !d.complete(b) {
 			return 0, errShort
 		}
-		if i == len(b) || identifier(b, i) >= 0 {
+		if i == len(b) || d.beginsLine(b, i) {
 			break
 		}
 		if end = lineBreak(b, i); end == len(b) && !d.complete(b) {
@@ -104,11 +121,44 @@ func (d *KeyValueDecoder) reach(b []byte, end, open int) (int, error) {
 	return end, nil
 }
 
-// closingBehind returns where the text at open, which its line does not close, is
-// closed, -1 where it is not.
-func (d *KeyValueDecoder) closingBehind(b []byte, open int) (int, error) {
+// lineHead is how much of a line shows whether it begins as lines do.
+const lineHead = 128
+
+// beginsLine reports whether what stands at i begins as lines do: with datetime
+// and a time, and acc if this line has it, or where this line begins otherwise
+// with the same field.
+func (d *KeyValueDecoder) beginsLine(b []byte, i int) bool {
+	line, own := b[i:min(i+lineHead, len(b))], b[d.pos:min(d.pos+lineHead, len(b))]
+	line, own = line[:lineBreak(line, 0)], own[:lineBreak(own, 0)]
+	if beginsWithTime(line) {
+		return accFollows(line) || !accFollows(own)
+	}
+	return !beginsWithTime(own) && bytes.HasPrefix(line, own[:identifier(own, 0)+1])
+}
+
+func beginsWithTime(line []byte) bool {
+	end := len(beforeTime) + timeLength
+	return len(line) >= end && recordStart(line[:end]) == 0
+}
+
+// accFollows reports whether a line has acc after its first field, or after aCode
+// behind that, as all documented lines do.
+func accFollows(line []byte) bool {
+	_, line, _ = bytes.Cut(line, []byte("|"))
+	if bytes.HasPrefix(line, []byte("aCode=")) {
+		_, line, _ = bytes.Cut(line, []byte("|"))
+	}
+	return bytes.HasPrefix(line, []byte("acc="))
+}
+
+// closingBehind returns the first place from i on where the text at open can be
+// closed, -1 where there is none.
+func (d *KeyValueDecoder) closingBehind(b []byte, i, open int) (int, error) {
 	until := min(open+maxOpen, len(b))
-	end := closingIn(b[:until], open+1)
+	if i >= until {
+		return -1, nil
+	}
+	end := closingIn(b[:until], i)
 	// What follows it must be in view too.
 	if (end < 0 || end+maxIdentifier+2 >= until) && until == len(b) && !d.complete(b) {
 		return 0, errShort
@@ -147,32 +197,41 @@ type reading struct {
 	twice    bool // a field comes twice
 	missing  int  // fields that the type always has
 	dangling bool // a value ends with a backslash that no text opened
+	open     bool // nothing closes a later text
+	junk     bool // a line follows that does not begin as lines do
 	unknown  bool // before the next end, a field that is not documented
 }
 
 // clean reports whether nothing speaks against a reading.
-func (r reading) clean() bool { return !r.twice && r.missing == 0 && !r.dangling && !r.unknown }
+func (r reading) clean() bool {
+	return !r.twice && r.missing == 0 && !r.dangling && !r.open && !r.junk && !r.unknown
+}
 
 // better reports whether a reading is to be preferred to an earlier one.
 func (r reading) better(than reading) bool {
 	switch {
 	case r.twice != than.twice:
 		return than.twice
+	case r.open != than.open:
+		return than.open
+	case r.junk != than.junk:
+		return than.junk
 	case r.missing != than.missing:
 		return r.missing < than.missing
 	}
 	return than.dangling && !r.dangling
 }
 
-// choose returns the best of the ends of a text from the first on.
-func (d *KeyValueDecoder) choose(b []byte, first int, subject bool) int {
+// choose returns the best reading after one of the ends of a text, from the first
+// on.
+func (d *KeyValueDecoder) choose(b []byte, first int, subject bool) reading {
 	var best reading
 	possible := 0 // readings in which no field comes twice
 	otherwise := false
 	for n, end := 0, first; end >= 0; n++ {
 		if n == maxEnds {
 			d.doubt(textEnds)
-			return lastClosing(b, end)
+			return reading{end: lastClosing(b, end)}
 		}
 		r := d.read(b, end, subject)
 		end = r.next
@@ -187,10 +246,10 @@ func (d *KeyValueDecoder) choose(b []byte, first int, subject bool) int {
 			break
 		}
 	}
-	if otherwise || (possible > 1 && (best.dangling || best.unknown)) {
+	if otherwise || (possible > 1 && (best.dangling || best.open || best.unknown)) {
 		d.doubt(textEnds)
 	}
-	return best.end
+	return best
 }
 
 // lastClosing returns the last place from i on, where a text can be closed, at
@@ -209,8 +268,19 @@ func (d *KeyValueDecoder) read(b []byte, end int, subject bool) reading {
 	r := reading{end: end, next: closingIn(b, end+1)}
 	d.rest = d.rest[:0]
 	first := true // no text, nor the end of one, since
-	for i := afterBlanks(b, end+1); i < len(b); i = afterBlanks(b, i) {
+	for at := end + 1; ; {
+		i := afterBlanks(b, at)
+		if i == len(b) {
+			break
+		}
+		if lineBreak(b[:i], at) < i {
+			if d.beginsLine(b, i) {
+				break
+			}
+			r.junk = true
+		}
 		p := partAt(b, i)
+		at = p.end
 		if p.object && i < r.next && r.next < p.end {
 			r.next = closingIn(b, p.end) // what is in an object ends no text
 		}
@@ -229,14 +299,23 @@ func (d *KeyValueDecoder) read(b []byte, end int, subject bool) reading {
 		if recordStart(b[i:p.end]) >= 0 && d.missing(b) == 0 && d.endless {
 			break
 		}
-		r.dangling = r.dangling || p.dangling
+		r.dangling, r.open = r.dangling || p.dangling, r.open || p.open || (p.text && d.spansLines(b, i, p.end))
 		first = first && !p.text && !p.dangling
-		i = p.end
 	}
 	if subject {
 		r.missing = d.missing(b)
 	}
 	return r
+}
+
+// spansLines reports whether another line begins between two places.
+func (d *KeyValueDecoder) spansLines(b []byte, i, end int) bool {
+	for i = lineBreak(b[:end], i); i < end; i = lineBreak(b[:end], i) {
+		if i = afterBlanks(b, i); i < end && d.beginsLine(b, i) {
+			return true
+		}
+	}
+	return false
 }
 
 // missing counts the fields that the type always has and the line lacks, up to
@@ -257,7 +336,8 @@ type part struct {
 	end      int // where it ends: at a bar, a line end, or the end
 	text     bool
 	object   bool
-	dangling bool // it ends with a backslash, or is a text that nothing closes
+	open     bool // nothing closes the text
+	dangling bool // it ends with a backslash that may close a text before it
 }
 
 // partAt returns the part of a line that begins at i.
@@ -269,11 +349,12 @@ func partAt(b []byte, i int) (p part) {
 	switch {
 	case p.key == 0 || value == len(b):
 	case b[value] == '\\':
-		p.text = true
+		// What looks like the end of a text here may be one.
+		p.text, p.dangling = true, atFieldEnd(b, value+1)
 		if end := closingIn(b, value+1); end >= 0 {
 			p.end = end + 1
 		} else {
-			p.end, p.dangling = len(b), true
+			p.end, p.open = len(b), true
 		}
 		return p
 	case b[value] == '{' && kindOf(b[i:i+p.key]) == isObject:
