@@ -129,6 +129,11 @@ const lineHead = 128
 // with the same field.
 func (d *KeyValueDecoder) beginsLine(b []byte, i int) bool {
 	line, own := b[i:min(i+lineHead, len(b))], b[d.pos:min(d.pos+lineHead, len(b))]
+	const code, acc = len(beforeTime) + timeLength, len(beforeTime) + timeLength + len("|aCode=") + 22
+	if len(line) == lineHead && len(own) == lineHead && string(line[:len(beforeTime)]) == beforeTime &&
+		string(line[code:code+7]) == "|aCode=" && string(line[acc:acc+5]) == "|acc=" {
+		return true // as nearly always
+	}
 	line, own = line[:lineBreak(line, 0)], own[:lineBreak(own, 0)]
 	if beginsWithTime(line) {
 		return accFollows(line) || !accFollows(own)
