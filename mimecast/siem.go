@@ -36,7 +36,9 @@ type SIEMRequest struct {
 type SIEMBatch struct {
 	// FileName is the attachment's, as sent: a log file's name when the batch
 	// is plain, meaningless when it is a zip. Don't use it as a path.
-	FileName  string
+	FileName string
+	// NextToken is the request's own when the service names no other: the batch
+	// may grow or lead on later.
 	NextToken string
 	Body      io.ReadCloser
 }
@@ -57,7 +59,7 @@ func (c *Client) SIEMLogs(ctx context.Context, r SIEMRequest) (*SIEMBatch, error
 	if err != nil {
 		return nil, err
 	}
-	batch, err := c.siemAnswer(a, r)
+	batch, err := c.siemAnswer(a)
 	if batch == nil {
 		a.body.Close()
 	}
@@ -67,7 +69,7 @@ func (c *Client) SIEMLogs(ctx context.Context, r SIEMRequest) (*SIEMBatch, error
 // siemAnswer tells a batch from "nothing new" and from a refusal. No single
 // sign is sure, so an attachment, a binary media type, a next token and the
 // first bytes all count.
-func (c *Client) siemAnswer(a *answer, r SIEMRequest) (*SIEMBatch, error) {
+func (c *Client) siemAnswer(a *answer) (*SIEMBatch, error) {
 	body := bufio.NewReaderSize(a.body, maxHead)
 	head, err := body.Peek(maxHead)
 	if err != nil && err != io.EOF {
@@ -84,8 +86,6 @@ func (c *Client) siemAnswer(a *answer, r SIEMRequest) (*SIEMBatch, error) {
 		return nil, a.unexpected(head)
 	case next == "":
 		return nil, &ResponseError{a.uri, "a batch without the token of the next one"}
-	case next == r.Token:
-		return nil, &ResponseError{a.uri, "a batch whose next token is its own"}
 	case len(next) > maxToken:
 		return nil, &ResponseError{a.uri, "a next token of more than 16 KiB"}
 	}

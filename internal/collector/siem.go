@@ -59,6 +59,11 @@ type siem struct {
 
 	pos   siemPosition // behind what is in the queue
 	saved time.Time    // when pos was last put there
+
+	// settled is the batch that pos is behind, with the size and sum of its body
+	// alone, if its next token is its own; nil otherwise.
+	settled *fetched
+	ownSaid bool // it has been said that a batch's next token is its own
 }
 
 func newSIEM(s *stream, cfg config.Config) *siem {
@@ -89,16 +94,23 @@ type fetched struct {
 	next    string
 	body    *spooled // nil: nothing new
 	refused bool     // nothing, because the service no longer knows the token
+
+	// then is the request that is made after this one, if delivering it leads to
+	// no other.
+	then mimecast.SIEMRequest
 }
 
-// errOtherNext ends a poll whose next batch turned out to be another one than
-// that fetched ahead.
-var errOtherNext = errors.New("the token of the next batch has changed")
+// own reports whether the answer leads to no other token than the request's.
+func (f *fetched) own() bool { return f.next == f.request.Token }
+
+// errElsewhere ends a poll whose position does not lead to what is being fetched
+// ahead.
+var errElsewhere = errors.New("the position leads elsewhere")
 
 // poll fetches batches and delivers them.
 func (p *siem) poll(ctx context.Context) error {
 	for {
-		if err := p.pollAhead(ctx); err != errOtherNext {
+		if err := p.pollAhead(ctx); err != errElsewhere {
 			return err
 		}
 	}
@@ -136,8 +148,12 @@ func (p *siem) pollAhead(ctx context.Context) error {
 			busy = 1
 		}
 		p.busy.Add(busy - was)
+		then := f.then
 		err := p.deliver(ctx, f)
 		f.close()
+		if err == nil && p.request() != then {
+			err = errElsewhere
+		}
 		if err != nil {
 			return err
 		}
@@ -168,8 +184,12 @@ func (p *siem) fetchAhead(ctx context.Context, r mimecast.SIEMRequest, ahead cha
 		if err != nil {
 			return
 		}
-		next := mimecast.SIEMRequest{Token: f.next, Format: p.format, Compress: p.compress}
-		refused, nothing := f.refused, f.body == nil
+		then := r
+		if f.refused || (f.body != nil && !f.own()) {
+			then = mimecast.SIEMRequest{Token: f.next, Format: p.format, Compress: p.compress}
+		}
+		refused := f.refused
+		f.then = then
 		select {
 		case ahead <- f: // and it is not ours any more
 		case <-ctx.Done():
@@ -178,16 +198,14 @@ func (p *siem) fetchAhead(ctx context.Context, r mimecast.SIEMRequest, ahead cha
 		}
 		switch {
 		case refused:
-			r = next
 			if !restarted.IsZero() && time.Since(restarted) < restartInterval {
 				_ = pause(ctx, restartInterval)
 			}
 			restarted = time.Now()
-		case nothing:
+		case then == r:
 			_ = pause(ctx, p.interval)
-		default:
-			r = next
 		}
+		r = then
 	}
 }
 
@@ -238,9 +256,13 @@ func (p *siem) deliver(ctx context.Context, f *fetched) error {
 	case f.refused:
 		p.log.Error("the service no longer knows the token of the position; starting again from the earliest logs that it has: nothing that it still keeps is lost, but logs of up to seven days come again")
 		p.again = uint32(max(p.pos.At.Unix(), 0))
-		p.pos = siemPosition{At: p.pos.At}
+		p.pos, p.settled = siemPosition{At: p.pos.At}, nil
 		return p.save(ctx)
-	case f.body == nil:
+	case p.isSettled(f) && !f.own():
+		p.pos, p.settled = siemPosition{Token: f.next, At: p.pos.At}, nil
+		p.report.fetched(p.pos.At)
+		return p.save(ctx)
+	case f.body == nil || p.isSettled(f):
 		p.log.Debug("nothing new")
 		p.pos.At = p.client.Now()
 		p.report.fetched(p.pos.At)
@@ -250,6 +272,26 @@ func (p *siem) deliver(ctx context.Context, f *fetched) error {
 		return p.save(ctx)
 	}
 	return p.deliverBatch(ctx, f)
+}
+
+// isSettled reports whether f is the batch that the position is behind, with the
+// content that it had then.
+func (p *siem) isSettled(f *fetched) bool {
+	return p.settled != nil && f.body != nil && p.settled.request == f.request && p.settled.body.same(f.body)
+}
+
+// delivered notes that all of a batch is in the queue.
+func (p *siem) delivered(f *fetched) {
+	p.settled = nil
+	if !f.own() {
+		return
+	}
+	p.settled = &fetched{request: f.request, body: &spooled{size: f.body.size, sum: f.body.sum}}
+	if !p.ownSaid {
+		p.ownSaid = true
+		p.log.Warn("a batch's next token is its own", "batch", record.CleanName(f.name),
+			"means", "it is delivered once, and asked for again after poll_interval until it changes or leads on")
+	}
 }
 
 // save puts the position alone into the queue.
@@ -266,17 +308,13 @@ func (p *siem) save(ctx context.Context) error {
 // deliverBatch decodes a batch and puts its records into the queue, those
 // behind the position.
 func (p *siem) deliverBatch(ctx context.Context, f *fetched) error {
-	next := f.next
 	changes, alike := 0, 0
 	var was oddity
 	for {
 		run := newBatchRun(p, f)
 		run.confirmed = changes == maxChanges || alike == maxAlike
 		err := run.decodeAll(ctx)
-		switch {
-		case err == nil && f.next != next:
-			return errOtherNext
-		case err == nil:
+		if err == nil {
 			return nil
 		}
 		run.discard()

@@ -1,0 +1,449 @@
+package collector
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/simulator"
+)
+
+// script is a service that answers SIEM requests by their token.
+type script struct {
+	mu      sync.Mutex
+	answers map[string]http.HandlerFunc
+	asked   []string // the token of each request
+}
+
+// scripted puts a script in the simulator's place. A token that it has no answer
+// for is refused.
+func scripted(r *rig, answers map[string]http.HandlerFunc) *script {
+	s := &script{answers: answers}
+	r.answerWith(func(w http.ResponseWriter, req *http.Request) {
+		var body struct{ Data []struct{ Token string } }
+		raw, _ := io.ReadAll(req.Body)
+		req.Body = io.NopCloser(bytes.NewReader(raw))
+		if err := json.Unmarshal(raw, &body); err != nil || len(body.Data) != 1 {
+			r.t.Errorf("a request of %v, %v", body, err)
+			return
+		}
+		token := body.Data[0].Token
+		s.mu.Lock()
+		s.asked = append(s.asked, token)
+		answer := s.answers[token]
+		s.mu.Unlock()
+		if answer == nil {
+			answer = refusesToken
+		}
+		answer(w, req)
+	})
+	return s
+}
+
+// set changes the answer to a token.
+func (s *script) set(token string, answer http.HandlerFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers[token] = answer
+}
+
+// requests returns how many there were since the last call, of a token or of all.
+func (s *script) requests(token ...string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, t := range s.asked {
+		if len(token) == 0 || slices.Contains(token, t) {
+			n++
+		}
+	}
+	s.asked = nil
+	return n
+}
+
+func refusesToken(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, `{"meta":{"status":200},"data":[],"fail":[{"errors":[{"code":"err_audit_siem_invalid_token","message":"m","retryable":false}]}]}`)
+}
+
+func nothing(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, `{"meta":{"isLastToken":true,"status":200},"data":[],"fail":[]}`)
+}
+
+// says answers with JSON, and a next token unless it is empty.
+func says(body, next string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if next != "" {
+			w.Header().Set("Mc-Siem-Token", next)
+		}
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// attached answers with a batch.
+func attached(content, next string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Disposition", "attachment; filename=receipt_1.log")
+		w.Header().Set("Mc-Siem-Token", next)
+		_, _ = io.WriteString(w, content)
+	}
+}
+
+// lines makes a log file of records that tell the numbers from one to another.
+func lines(from, to int) string {
+	var b strings.Builder
+	for n := from; n <= to; n++ {
+		_, _ = fmt.Fprintf(&b, "{\"n\":%d}\n", n)
+	}
+	return b.String()
+}
+
+// numbers returns what the stored records tell, in their order.
+func (r *rig) numbers() []int {
+	r.t.Helper()
+	list := []int{}
+	for _, s := range r.host.stored {
+		var record struct{ N *int }
+		if err := json.Unmarshal([]byte(s.record), &record); err != nil || record.N == nil {
+			r.t.Errorf("a record %.200s, %v", s.record, err)
+			continue
+		}
+		list = append(list, *record.N)
+	}
+	return list
+}
+
+// holds fails the test unless exactly the numbers from one to another are stored.
+func (r *rig) holds(spans ...int) {
+	r.t.Helper()
+	want := []int{}
+	for i := 0; i < len(spans); i += 2 {
+		for n := spans[i]; n <= spans[i+1]; n++ {
+			want = append(want, n)
+		}
+	}
+	if diff := cmp.Diff(want, r.numbers()); diff != "" {
+		log := r.log.String()
+		r.t.Errorf("records, -want +got:\n%s\nthe end of the log:\n%s", diff, log[max(0, len(log)-4000):])
+	}
+}
+
+// count fails the test unless a text was logged so often.
+func (r *rig) count(text string, want int) {
+	r.t.Helper()
+	if n := strings.Count(r.log.String(), text); n != want {
+		log := r.log.String()
+		r.t.Errorf("%q was logged %d times, want %d; the end of the log:\n%s", text, n, want, log[max(0, len(log)-4000):])
+	}
+}
+
+// position returns what is in the file. The collector must be stopped.
+func (r *rig) position() siemPosition {
+	r.t.Helper()
+	store, err := openStore(r)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer closeStore(r)
+	var pos siemPosition
+	if _, err := store.Load(Keys(r.cfg)[0], &pos); err != nil {
+		r.t.Fatal(err)
+	}
+	return pos
+}
+
+// setPosition puts one into the file. The collector must be stopped.
+func (r *rig) setPosition(pos any) {
+	r.t.Helper()
+	store, err := openStore(r)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer closeStore(r)
+	if err := store.Commit([]checkpoint.Change{{Key: Keys(r.cfg)[0], Position: pos}}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// restart stops and starts, or kills and starts.
+func (r *rig) restart(kill bool) {
+	r.t.Helper()
+	if kill {
+		r.kill()
+	} else {
+		r.stop()
+	}
+	r.start()
+}
+
+const ownNext = "next token is its own"
+
+func TestABatchWhoseNextTokenIsItsOwn(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem", "poll_interval", "1m"}, func(r *rig) {
+		s := scripted(r, map[string]http.HandlerFunc{
+			"":    attached(lines(1, 10), "own"),
+			"own": attached(lines(11, 20), "own"),
+		})
+		r.start()
+		r.run(time.Hour)
+		r.holds(1, 20)
+		r.count(ownNext, 1)
+		if n := s.requests("own"); n < 58 || n > 62 {
+			r.t.Errorf("%d requests in an hour", n)
+		}
+
+		// A restart asks for it and delivers nothing of it again.
+		for range 3 {
+			r.restart(false)
+			r.run(5 * time.Minute)
+			r.holds(1, 20)
+		}
+		r.notLogged("delivering all of it again", "level=ERROR")
+
+		// It grows at its end.
+		s.set("own", attached(lines(11, 25), "own"))
+		r.run(5 * time.Minute)
+		r.holds(1, 25)
+		r.restart(false)
+		r.run(5 * time.Minute)
+		r.holds(1, 25)
+		r.notLogged("delivering all of it again")
+
+		// It grows while the collector is away.
+		r.stop()
+		s.set("own", attached(lines(11, 30), "own"))
+		r.start()
+		r.run(5 * time.Minute)
+		r.holds(1, 30)
+		r.notLogged("delivering all of it again")
+
+		// It gets other content.
+		s.set("own", attached(lines(41, 50), "own"))
+		r.run(5 * time.Minute)
+		r.holds(1, 30, 41, 50)
+		r.count("delivering all of it again", 1)
+
+		// It leads on, as it was.
+		s.set("own", attached(lines(41, 50), "next"))
+		s.set("next", attached(lines(51, 60), "end"))
+		s.set("end", nothing)
+		r.run(5 * time.Minute)
+		r.holds(1, 30, 41, 60)
+		r.count("delivering all of it again", 1)
+		r.notLogged("level=ERROR")
+	})
+}
+
+// TestAnOwnTokenThatLeadsOn gets its next token in each way that it can.
+func TestAnOwnTokenThatLeadsOn(t *testing.T) {
+	for name, content := range map[string]string{
+		"same": lines(1, 10), "grown": lines(1, 15), "another": lines(11, 15),
+	} {
+		for _, when := range []string{"running", "stopped", "killed"} {
+			t.Run(name+" "+when, func(t *testing.T) {
+				withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+					s := scripted(r, map[string]http.HandlerFunc{"": attached(lines(101, 110), "own"), "own": attached(lines(1, 10), "own")})
+					r.start()
+					r.run(5 * time.Minute)
+					switch when {
+					case "stopped":
+						r.stop()
+					case "killed":
+						r.kill()
+					}
+					s.set("own", attached(content, "next"))
+					s.set("next", attached(lines(16, 20), "end"))
+					s.set("end", nothing)
+					if when != "running" {
+						r.start()
+					}
+					r.run(5 * time.Minute)
+					want := []int{101, 110, 1, 10}
+					if when == "killed" && name != "another" {
+						want = append(want, 10, 10) // when idle the last record is unconfirmed
+					}
+					switch name {
+					case "grown", "another":
+						want = append(want, 11, 15)
+					}
+					r.holds(append(want, 16, 20)...)
+				})
+			})
+		}
+	}
+}
+
+// TestAnOwnTokenKilledAtEachStep never loses a record.
+func TestAnOwnTokenAndKills(t *testing.T) {
+	for steps := range 12 {
+		withRig(t, simulator.Config{}, []string{"logs", "siem", "poll_interval", "2s"}, func(r *rig) {
+			content := lines(1, 40000) // several pieces
+			s := scripted(r, map[string]http.HandlerFunc{"": attached(content, "own"), "own": attached(lines(50001, 90000), "own")})
+			r.start()
+			for range steps {
+				r.step(2)
+			}
+			r.kill()
+			s.set("own", attached(lines(50001, 95000), "own"))
+			r.start()
+			r.run(time.Minute)
+			seen := map[int]bool{}
+			for _, n := range r.numbers() {
+				seen[n] = true
+			}
+			if len(seen) != 85000 {
+				r.t.Errorf("killed after %d steps: %d of 85000 records", steps, len(seen))
+			}
+			r.notLogged("delivering all of it again", "level=ERROR")
+		})
+	}
+}
+
+func TestAnEmptyBatchWhoseNextTokenIsItsOwn(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		s := scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 10), "own"), "own": attached("", "own")})
+		r.start()
+		r.run(time.Hour)
+		r.holds(1, 10)
+		r.count(ownNext, 1)
+		// One more to be sure of it.
+		if n := s.requests("own"); n < 58 || n > 63 {
+			r.t.Errorf("%d requests in an hour", n)
+		}
+		r.restart(false)
+		r.run(10 * time.Minute)
+		s.set("own", attached(lines(11, 15), "own"))
+		r.run(10 * time.Minute)
+		s.set("own", attached("", "next"))
+		s.set("next", attached(lines(16, 20), "end"))
+		s.set("end", nothing)
+		r.run(10 * time.Minute)
+		r.holds(1, 20)
+	})
+}
+
+// TestADamagedBatchWhoseNextTokenIsItsOwn has its bytes go out once, whatever
+// container they are in and however the archive is named.
+func TestADamagedBatchWhoseNextTokenIsItsOwn(t *testing.T) {
+	var archive bytes.Buffer
+	w := zip.NewWriter(&archive)
+	for _, name := range []string{"receipt_1.log", "process_1.log"} {
+		f, err := w.Create(name)
+		if err == nil {
+			_, err = io.WriteString(f, lines(1, 3)+"{\"broken")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		content string
+		records int
+		id      bool // the file name is the request's id
+	}{
+		"a file":        {lines(1, 3) + "{\"broken", 4, false},
+		"elements":      {`[{"n":1},7,{"n":2}]`, 3, false},
+		"no zip":        {"{\"n\":1}\nnonsense", 2, true},
+		"a zip":         {archive.String(), 8, true},
+		"a zip cut off": {archive.String()[:archive.Len()-60] + "PK\x03\x04 and more", 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+				serve := func(next string) http.HandlerFunc {
+					return func(w http.ResponseWriter, req *http.Request) {
+						file := "receipt_1.log"
+						if test.id {
+							file = req.Header.Get("X-Mc-Req-Id")
+						}
+						w.Header().Set("Content-Disposition", "attachment; filename="+file)
+						w.Header().Set("Mc-Siem-Token", next)
+						_, _ = io.WriteString(w, test.content)
+					}
+				}
+				s := scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 3), "own"), "own": serve("own")})
+				r.start()
+				r.run(time.Minute)
+				records := len(r.host.stored)
+				errors := strings.Count(r.log.String(), "level=ERROR")
+				if records < 5 || errors == 0 || (test.records > 0 && records != 3+test.records) {
+					r.t.Fatalf("%d records, %d errors: %v\n%s", records, errors, r.host.stored, r.log.String())
+				}
+				s.requests()
+				r.run(time.Hour)
+				if n := s.requests(); n < 58 || n > 62 {
+					r.t.Errorf("%d requests in an hour", n)
+				}
+				r.restart(false)
+				r.run(10 * time.Minute)
+				s.set("own", serve("next"))
+				s.set("next", nothing)
+				r.run(10 * time.Minute)
+				if s.requests("next") == 0 {
+					r.t.Error("it does not go on")
+				}
+				if len(r.host.stored) != records {
+					r.t.Errorf("%d records more", len(r.host.stored)-records)
+				}
+				r.count("level=ERROR", errors)
+				r.count(ownNext, 2) // one for each start
+				r.notLogged("delivering all of it again")
+			})
+		})
+	}
+}
+
+// TestAnOwnTokenInAnotherFormat is asked for as it was delivered.
+func TestAnOwnTokenInAnotherFormat(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		format := func(json, keyValue string) http.HandlerFunc {
+			return func(w http.ResponseWriter, req *http.Request) {
+				body, _ := io.ReadAll(req.Body)
+				content := json
+				if strings.Contains(string(body), "key_value") {
+					content = keyValue
+				}
+				attached(content, "own")(w, req)
+			}
+		}
+		s := scripted(r, map[string]http.HandlerFunc{"own": format(lines(1, 3), "n=1\nn=2\nn=3\n"), "": nothing})
+		r.start()
+		r.stop()
+		r.setPosition(map[string]string{"token": "own"})
+		r.start()
+		r.run(5 * time.Minute)
+		r.stop()
+		r.configure("logs", "siem", "siem_format", "key_value")
+		s.set("own", format(lines(1, 5), "n=1\nn=2\nn=3\nn=4\nn=5\n"))
+		r.start()
+		r.run(5 * time.Minute)
+		r.holds(1, 5)
+	})
+}
+
+// TestRecordsWithoutATime leave the age of the position unknown.
+func TestRecordsWithoutATime(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 10), "next"), "next": says(`<html>`, "")})
+		r.start()
+		r.run(time.Minute)
+		r.restart(false)
+		r.run(time.Minute)
+		r.holds(1, 10)
+		r.notLogged("logs are lost", "position_age")
+	})
+}
