@@ -156,7 +156,7 @@ func (r *batchRun) end(ctx context.Context) error {
 // which never goes back.
 func (r *batchRun) upTo() time.Time {
 	newest := time.Unix(int64(r.newest), 0).UTC()
-	if newest.After(r.pos.At) && newest.Before(r.client.Now()) {
+	if r.newest > 0 && newest.After(r.pos.At) && newest.Before(r.client.Now()) {
 		return newest
 	}
 	return r.pos.At
