@@ -25,6 +25,8 @@ const (
 	// it is after so many times with the same fault, or so many with any.
 	maxAlike   = 3
 	maxChanges = 8
+	// maxSteps is how many answers without records, in a row, may lead on at once.
+	maxSteps = 10
 	// restartInterval spaces restarts from the earliest logs out: each delivers
 	// up to seven days again.
 	restartInterval = 10 * time.Minute
@@ -64,6 +66,7 @@ type siem struct {
 	// alone, if its next token is its own; nil otherwise.
 	settled *fetched
 	ownSaid bool // it has been said that a batch's next token is its own
+	noNext  bool // and that there is more, without a token
 }
 
 func newSIEM(s *stream, cfg config.Config) *siem {
@@ -87,13 +90,15 @@ func (p *siem) load(s *checkpoint.Store) error {
 	return nil
 }
 
-// fetched is an answer to a request: a batch, or none.
+// fetched is an answer to a request: a batch, a step to another token, or nothing
+// new.
 type fetched struct {
 	request mimecast.SIEMRequest
 	name    string
-	next    string
-	body    *spooled // nil: nothing new
-	refused bool     // nothing, because the service no longer knows the token
+	next    string   // the token to go on at, which may be the request's own
+	noNext  bool     // there is more by the answer's word, without a token for it
+	body    *spooled // nil: no batch
+	refused bool     // no answer, because the service no longer knows the token
 
 	// then is the request that is made after this one, if delivering it leads to
 	// no other.
@@ -179,14 +184,24 @@ func (p *siem) request() mimecast.SIEMRequest {
 // fetchAhead follows the tokens and sends what it gets, until ctx ends.
 func (p *siem) fetchAhead(ctx context.Context, r mimecast.SIEMRequest, ahead chan<- *fetched) {
 	var restarted time.Time
+	steps := 0 // in a row
 	for {
 		f, err := p.fetch(ctx, r)
 		if err != nil {
 			return
 		}
 		then := r
-		if f.refused || (f.body != nil && !f.own()) {
+		switch {
+		case f.refused:
+			then = mimecast.SIEMRequest{Format: p.format, Compress: p.compress}
+		case f.own():
+			steps = 0
+		case f.body == nil:
+			then.Token = f.next
+			steps++
+		default:
 			then = mimecast.SIEMRequest{Token: f.next, Format: p.format, Compress: p.compress}
+			steps = 0
 		}
 		refused := f.refused
 		f.then = then
@@ -202,8 +217,9 @@ func (p *siem) fetchAhead(ctx context.Context, r mimecast.SIEMRequest, ahead cha
 				_ = pause(ctx, restartInterval)
 			}
 			restarted = time.Now()
-		case then == r:
+		case then == r, steps == maxSteps:
 			_ = pause(ctx, p.interval)
+			steps = 0
 		}
 		r = then
 	}
@@ -239,30 +255,33 @@ func (p *siem) fetch(ctx context.Context, r mimecast.SIEMRequest) (*fetched, err
 
 func (p *siem) try(ctx context.Context, r mimecast.SIEMRequest) (*fetched, error) {
 	batch, err := p.client.SIEMLogs(ctx, r)
-	if err != nil || batch == nil {
-		return &fetched{request: r}, err
+	if err != nil {
+		return nil, err
+	}
+	if batch == nil {
+		return &fetched{request: r, next: r.Token}, nil
+	}
+	if batch.Body == nil {
+		return &fetched{request: r, next: batch.NextToken, noNext: batch.NoNext}, nil
 	}
 	defer batch.Body.Close()
 	body, err := spool(batch.Body, func() (scratch, error) { return p.scratch(p.dir) })
 	if err != nil {
 		return nil, fmt.Errorf("fetching a batch: %w", err)
 	}
-	return &fetched{request: r, name: batch.FileName, next: batch.NextToken, body: body}, nil
+	return &fetched{request: r, name: batch.FileName, next: batch.NextToken, noNext: batch.NoNext, body: body}, nil
 }
 
 // deliver puts what was fetched into the queue.
 func (p *siem) deliver(ctx context.Context, f *fetched) error {
+	p.sayNoNext(f)
 	switch {
 	case f.refused:
 		p.log.Error("the service no longer knows the token of the position; starting again from the earliest logs that it has: nothing that it still keeps is lost, but logs of up to seven days come again")
 		p.again = uint32(max(p.pos.At.Unix(), 0))
 		p.pos, p.settled = siemPosition{At: p.pos.At}, nil
 		return p.save(ctx)
-	case p.isSettled(f) && !f.own():
-		p.pos, p.settled = siemPosition{Token: f.next, At: p.pos.At}, nil
-		p.report.fetched(p.pos.At)
-		return p.save(ctx)
-	case f.body == nil || p.isSettled(f):
+	case f.own() && (f.body == nil || p.isSettled(f)):
 		p.log.Debug("nothing new")
 		p.pos.At = p.client.Now()
 		p.report.fetched(p.pos.At)
@@ -270,8 +289,33 @@ func (p *siem) deliver(ctx context.Context, f *fetched) error {
 			return nil
 		}
 		return p.save(ctx)
+	case f.body == nil || p.isSettled(f):
+		return p.step(ctx, f.next)
 	}
 	return p.deliverBatch(ctx, f)
+}
+
+// step moves the position to another token without a record. What was delivered
+// of a batch that was begun may come at that token: it is skipped there if it
+// does.
+func (p *siem) step(ctx context.Context, token string) error {
+	p.log.Debug("the service leads on without a batch")
+	if p.settled != nil {
+		p.pos, p.settled = siemPosition{At: p.pos.At}, nil
+	}
+	p.pos.Token = token
+	p.report.fetched(p.pos.At)
+	return p.save(ctx)
+}
+
+// sayNoNext says, once as long as it lasts, that there is more and no way to it.
+func (p *siem) sayNoNext(f *fetched) {
+	if f.noNext && !p.noNext {
+		p.log.Warn("the service says there is more, without a token",
+			"means", "it counts as nothing new; the same token is asked again after poll_interval",
+			"what_to_do", "if this lasts, ask Mimecast's support: logs may be waiting")
+	}
+	p.noNext = f.noNext
 }
 
 // isSettled reports whether f is the batch that the position is behind, with the

@@ -447,3 +447,207 @@ func TestRecordsWithoutATime(t *testing.T) {
 		r.notLogged("logs are lost", "position_age")
 	})
 }
+
+const (
+	open = `{"meta":{"isLastToken":false,"status":200},"data":[%s],"fail":[]}`
+	last = `{"meta":{"isLastToken":true,"status":200},"data":[%s],"fail":[]}`
+)
+
+func leadsOn(next string) http.HandlerFunc { return says(fmt.Sprintf(open, ""), next) }
+
+func TestAnAnswerThatLeadsOnWithoutABatch(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		s := scripted(r, map[string]http.HandlerFunc{
+			"":  attached(lines(1, 10), "a"),
+			"a": leadsOn("b"),
+			"b": leadsOn("c"),
+			"c": attached(lines(11, 20), "d"),
+			"d": leadsOn("e"),
+			"e": nothing,
+		})
+		r.start()
+		r.run(10 * time.Second)
+		r.holds(1, 20)
+		r.run(10 * time.Minute)
+		if n := s.requests("a", "b", "c", "d"); n != 4 {
+			r.t.Errorf("%d requests of four tokens", n)
+		}
+		r.stop()
+		if pos := r.position(); pos.Token != "e" {
+			r.t.Errorf("position %+v", pos)
+		}
+		r.start()
+		r.run(5 * time.Minute)
+		r.holds(1, 20)
+	})
+}
+
+// TestAStepIsWrittenBehindItsRecords has a host that takes records and stores
+// none: the position stays before them.
+func TestAStepIsWrittenBehindItsRecords(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 10), "a"), "a": leadsOn("b"), "b": leadsOn("c"), "c": nothing})
+		r.start()
+		for range 20 {
+			r.step(0)
+		}
+		r.kill()
+		if pos := r.position(); pos.Token != "" || pos.Records != 0 {
+			r.t.Errorf("position %+v with nothing stored", pos)
+		}
+		r.start()
+		r.run(time.Minute)
+		r.holds(1, 10)
+		r.restart(true)
+		r.run(time.Minute)
+		r.holds(1, 10, 10, 10) // the last record is unconfirmed when idle
+		r.notLogged("level=ERROR", "delivering all of it again")
+	})
+}
+
+func TestStepsAreBounded(t *testing.T) {
+	for name, at := range map[string]func(n int) string{
+		"new tokens": func(n int) string { return fmt.Sprint("t", n) },
+		"a circle":   func(n int) string { return []string{"x", "y", "z"}[n%3] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			withRig(t, simulator.Config{}, []string{"logs", "siem", "poll_interval", "1m"}, func(r *rig) {
+				asked, from := 0, 1<<30
+				r.answerWith(func(w http.ResponseWriter, _ *http.Request) {
+					if asked++; asked == from {
+						attached(lines(1, 10), at(asked))(w, nil)
+						return
+					}
+					leadsOn(at(asked))(w, nil)
+				})
+				r.start()
+				r.step(1)
+				if asked != 10 {
+					r.t.Errorf("%d requests at once", asked)
+				}
+				r.run(time.Hour - 2*time.Second)
+				if asked != 600 {
+					r.t.Errorf("%d requests in an hour", asked)
+				}
+				// A batch starts the count anew.
+				from = asked + 6
+				r.run(30 * time.Second)
+				if asked != 616 {
+					r.t.Errorf("%d requests with a batch among them", asked-600)
+				}
+				r.holds(1, 10)
+				r.stop()
+				if pos := r.position(); pos.Token != at(asked) {
+					r.t.Errorf("after %d requests: position %+v", asked, pos)
+				}
+			})
+		})
+	}
+}
+
+func TestRecordsInAJSONAnswer(t *testing.T) {
+	for _, format := range []string{"json", "key_value"} {
+		t.Run(format, func(t *testing.T) {
+			withRig(t, simulator.Config{}, []string{"logs", "siem", "siem_format", format, "tag_by_type", "on"}, func(r *rig) {
+				s := scripted(r, map[string]http.HandlerFunc{
+					"":  says(fmt.Sprintf(open, `{"n":1},null,{"n":2}`), "a"),
+					"a": says(fmt.Sprintf(last, `{"n":3},{"n":4}`), "elsewhere"),
+				})
+				r.start()
+				r.run(30 * time.Minute)
+				r.holds(1, 4)
+				for _, stored := range r.host.stored {
+					if stored.tag != "siem.unknown" || !strings.Contains(stored.record, `"log_type":"unknown"`) {
+						r.t.Errorf("tag %s of %s", stored.tag, stored.record)
+					}
+				}
+				if n := s.requests("elsewhere"); n > 0 {
+					r.t.Error("the last answer's token is followed")
+				}
+				r.restart(false)
+				r.run(5 * time.Minute)
+				r.holds(1, 4)
+
+				// It is nothing new in the usual words, and then a batch.
+				s.set("a", nothing)
+				r.run(5 * time.Minute)
+				s.set("a", attached(lines(11, 15), "b"))
+				s.set("b", nothing)
+				r.run(5 * time.Minute)
+				r.holds(1, 4, 11, 15)
+				r.notLogged("level=ERROR")
+			})
+		})
+	}
+}
+
+// TestElementsThatAreNoRecords go out as they are.
+func TestElementsThatAreNoRecords(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		scripted(r, map[string]http.HandlerFunc{"": says(fmt.Sprintf(open, `{"n":1},"text",null,{"n":2}`), "a"), "a": nothing})
+		r.start()
+		r.run(5 * time.Minute)
+		if len(r.host.stored) != 3 || !strings.Contains(r.host.stored[1].record, `"raw":"\"text\""`) {
+			r.t.Errorf("got %v", r.host.stored)
+		}
+	})
+}
+
+func TestMoreWithoutAToken(t *testing.T) {
+	const warning = "says there is more, without a token"
+	for name, stuck := range map[string]http.HandlerFunc{"no token": leadsOn(""), "its own": leadsOn("a")} {
+		t.Run(name, func(t *testing.T) {
+			withRig(t, simulator.Config{}, []string{"logs", "siem", "poll_interval", "1m"}, func(r *rig) {
+				s := scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 10), "a"), "a": stuck})
+				r.start()
+				r.run(3 * time.Hour)
+				r.count(warning, 1)
+				r.logged("level=WARN msg=\"the service "+warning, "means=", "what_to_do=")
+				if n := s.requests("a"); n < 178 || n > 182 {
+					r.t.Errorf("%d requests in three hours", n)
+				}
+				s.set("a", nothing)
+				r.run(5 * time.Minute)
+				s.set("a", stuck)
+				r.run(time.Hour)
+				r.count(warning, 2)
+				s.set("a", leadsOn("b"))
+				s.set("b", attached(lines(11, 20), "c"))
+				s.set("c", nothing)
+				r.run(5 * time.Minute)
+				r.holds(1, 20)
+			})
+		})
+	}
+}
+
+// TestAStepInABegunBatch skips what was delivered of it, at the other token.
+func TestAStepInABegunBatch(t *testing.T) {
+	for _, changed := range []bool{false, true} {
+		withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+			s := scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 50000), "end"), "end": nothing})
+			r.start()
+			r.step(3)
+			r.end()
+			had := len(r.host.stored)
+			if had == 0 || had == 50000 {
+				r.t.Fatalf("%d records stored: not inside the batch", had)
+			}
+			from := 1
+			if changed {
+				from = 2
+			}
+			s.set("", leadsOn("b"))
+			s.set("b", attached(lines(from, 50000), "end"))
+			r.start()
+			r.run(time.Minute)
+			if changed {
+				r.holds(1, had, 2, 50000)
+				r.count("delivering all of it again", 1)
+			} else {
+				r.holds(1, 50000)
+				r.notLogged("delivering all of it again")
+			}
+		})
+	}
+}
