@@ -130,10 +130,10 @@ func (r *batchRun) end(ctx context.Context) error {
 			return err
 		}
 	}
-	next := siemPosition{Token: r.f.next, At: r.upTo()}
-	if r.f.own() {
-		next = r.position(r.at)
-		next.At = r.upTo()
+	next := r.position(r.at)
+	next.At = r.upTo()
+	if !r.f.own() {
+		next = next.follow(r.f.next)
 	}
 	p := r.piece("")
 	r.open = nil
@@ -267,10 +267,12 @@ func (r *batchRun) hold() {
 
 // position is the stream's at a place in this batch.
 func (r *batchRun) position(m mark) siemPosition {
-	return siemPosition{
+	pos := r.pos
+	pos.progress = progress{
 		Token: r.f.request.Token, Format: r.f.request.Format, Compress: r.f.request.Compress,
-		File: r.file, Records: m.records, Digest: m.digest, At: r.pos.At,
+		File: r.file, Records: m.records, Digest: m.digest,
 	}
+	return pos
 }
 
 // send puts the held pieces into the queue.

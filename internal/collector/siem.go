@@ -27,25 +27,49 @@ const (
 	maxChanges = 8
 	// maxSteps is how many answers without records, in a row, may lead on at once.
 	maxSteps = 10
-	// restartInterval spaces restarts from the earliest logs out: each delivers
-	// up to seven days again.
+	// restartInterval is the least time between two restarts from the earliest
+	// logs, each of which delivers up to seven days again, and between two returns
+	// to the batch before a refused token.
 	restartInterval = 10 * time.Minute
 )
 
-// siemPosition is where the SIEM stream is: behind so many records of the batch
-// at a token.
-type siemPosition struct {
+// progress is how much of the batch at a token has been delivered.
+type progress struct {
 	Token string `json:"token"` // empty: the earliest batch that the service has
 
-	// Of the batch at Token, if some of it has been delivered:
+	// Of the batch, if some of it has been delivered:
 	Format   mimecast.Format `json:"format,omitempty"` // as it was asked for
 	Compress bool            `json:"compress,omitempty"`
 	File     string          `json:"file,omitempty"` // that the last record came from
 	Records  int             `json:"records,omitempty"`
 	Digest   uint64          `json:"digest,string,omitempty"` // of what was delivered
+}
+
+// siemPosition is where the SIEM stream is: behind so many records of the batch
+// at a token.
+type siemPosition struct {
+	progress // in the current batch
+
+	// Previous is the last batch before the current one; nil when it is not known.
+	Previous *progress `json:"previous,omitempty"`
+	// Refused is what was delivered at the token after the current batch, when the
+	// service has refused that token and the stream has gone back to this batch.
+	Refused *progress `json:"refused,omitempty"`
 
 	// At is the time up to which logs were delivered, by the service's clock.
 	At time.Time `json:"at"`
+}
+
+// follow returns the position at the token that the current batch leads to.
+func (pos siemPosition) follow(token string) siemPosition {
+	previous := pos.progress
+	next := siemPosition{Previous: &previous, At: pos.At}
+	if pos.Refused != nil {
+		// It is expected here, and skipped if the batch begins with it.
+		next.progress = *pos.Refused
+	}
+	next.Token = token
+	return next
 }
 
 // siem polls the SIEM (MTA) logs: batch after batch, each behind the token that
@@ -67,6 +91,12 @@ type siem struct {
 	settled *fetched
 	ownSaid bool // it has been said that a batch's next token is its own
 	noNext  bool // and that there is more, without a token
+
+	// After a refused token:
+	tried     *progress     // the batch gone back to, until another is delivered
+	wentBack  time.Time     // when it last went back to a batch
+	restarted time.Time     // when it last started from the earliest logs
+	rest      time.Duration // before the next request
 }
 
 func newSIEM(s *stream, cfg config.Config) *siem {
@@ -100,16 +130,16 @@ type fetched struct {
 	body    *spooled // nil: no batch
 	refused bool     // no answer, because the service no longer knows the token
 
-	// then is the request that is made after this one, if delivering it leads to
-	// no other.
+	// then is the request that fetchAhead makes next. The poll ends if the position
+	// leads to another one.
 	then mimecast.SIEMRequest
 }
 
 // own reports whether the answer leads to no other token than the request's.
 func (f *fetched) own() bool { return f.next == f.request.Token }
 
-// errElsewhere ends a poll whose position does not lead to what is being fetched
-// ahead.
+// errElsewhere ends a poll whose position leads to another request than that
+// being made ahead.
 var errElsewhere = errors.New("the position leads elsewhere")
 
 // poll fetches batches and delivers them.
@@ -118,6 +148,10 @@ func (p *siem) poll(ctx context.Context) error {
 		if err := p.pollAhead(ctx); err != errElsewhere {
 			return err
 		}
+		if err := pause(ctx, p.rest); err != nil {
+			return err
+		}
+		p.rest = 0
 	}
 }
 
@@ -181,9 +215,9 @@ func (p *siem) request() mimecast.SIEMRequest {
 	return mimecast.SIEMRequest{Token: p.pos.Token, Format: p.format, Compress: p.compress}
 }
 
-// fetchAhead follows the tokens and sends what it gets, until ctx ends.
+// fetchAhead follows the tokens and sends what it gets, until ctx ends or a token
+// is refused: where to go on then is the deliverer's to decide.
 func (p *siem) fetchAhead(ctx context.Context, r mimecast.SIEMRequest, ahead chan<- *fetched) {
-	var restarted time.Time
 	steps := 0 // in a row
 	for {
 		f, err := p.fetch(ctx, r)
@@ -193,7 +227,7 @@ func (p *siem) fetchAhead(ctx context.Context, r mimecast.SIEMRequest, ahead cha
 		then := r
 		switch {
 		case f.refused:
-			then = mimecast.SIEMRequest{Format: p.format, Compress: p.compress}
+			then = mimecast.SIEMRequest{}
 		case f.own():
 			steps = 0
 		case f.body == nil:
@@ -211,13 +245,10 @@ func (p *siem) fetchAhead(ctx context.Context, r mimecast.SIEMRequest, ahead cha
 			f.close()
 			return
 		}
-		switch {
-		case refused:
-			if !restarted.IsZero() && time.Since(restarted) < restartInterval {
-				_ = pause(ctx, restartInterval)
-			}
-			restarted = time.Now()
-		case then == r, steps == maxSteps:
+		if refused {
+			return
+		}
+		if then == r || steps == maxSteps {
 			_ = pause(ctx, p.interval)
 			steps = 0
 		}
@@ -277,10 +308,11 @@ func (p *siem) deliver(ctx context.Context, f *fetched) error {
 	p.sayNoNext(f)
 	switch {
 	case f.refused:
-		p.log.Error("the service no longer knows the token of the position; starting again from the earliest logs that it has: nothing that it still keeps is lost, but logs of up to seven days come again")
-		p.again = uint32(max(p.pos.At.Unix(), 0))
-		p.pos, p.settled = siemPosition{At: p.pos.At}, nil
-		return p.save(ctx)
+		return p.goBack(ctx)
+	case p.pos.Refused != nil && f.own():
+		return p.startOver(ctx, "the batch before the refused token leads nowhere")
+	case p.pos.Refused != nil && f.next == p.pos.Refused.Token:
+		return p.startOver(ctx, "the batch before the refused token leads to it again")
 	case f.own() && (f.body == nil || p.isSettled(f)):
 		p.log.Debug("nothing new")
 		p.pos.At = p.client.Now()
@@ -300,12 +332,56 @@ func (p *siem) deliver(ctx context.Context, f *fetched) error {
 // does.
 func (p *siem) step(ctx context.Context, token string) error {
 	p.log.Debug("the service leads on without a batch")
-	if p.settled != nil {
-		p.pos, p.settled = siemPosition{At: p.pos.At}, nil
+	if p.settled != nil || p.pos.Refused != nil {
+		p.pos, p.settled = p.pos.follow(token), nil
 	}
 	p.pos.Token = token
 	p.report.fetched(p.pos.At)
 	return p.save(ctx)
+}
+
+// goBack moves the position from a refused token to the batch before, which may
+// lead on to another token. The file keeps the position before that: a restart
+// finds the token refused, or valid again.
+func (p *siem) goBack(ctx context.Context) error {
+	previous, refused := p.pos.Previous, p.pos.progress
+	switch {
+	case p.pos.Refused != nil:
+		return p.startOver(ctx, "the batch before the refused token is refused too")
+	case previous == nil:
+		return p.startOver(ctx, "a token is refused; the batch before it is not known")
+	case p.tried != nil && p.tried.Token == previous.Token:
+		return p.startOver(ctx, "a batch has led to a refused token again")
+	}
+	p.space(&p.wentBack)
+	p.log.Warn("the service refuses the position's token", "means", "the batch before it is asked where to go on",
+		"next_request_in", p.rest.String(), "what_to_do", "nothing if logs go on; if it repeats, ask Mimecast's support")
+	p.pos = siemPosition{progress: *previous, Refused: &refused, At: p.pos.At}
+	p.settled, p.tried = nil, previous
+	return errElsewhere
+}
+
+// startOver moves the position to the earliest logs.
+func (p *siem) startOver(ctx context.Context, reason string) error {
+	p.space(&p.restarted)
+	p.log.Error("starting again from the earliest logs", "reason", reason, "next_request_in", p.rest.String(),
+		"means", "nothing that the service still keeps is lost; logs of up to seven days come again",
+		"what_to_do", "nothing if it happens once; if it repeats, ask Mimecast's support")
+	p.again = uint32(max(p.pos.At.Unix(), 0))
+	p.pos, p.settled = siemPosition{At: p.pos.At}, nil
+	if err := p.save(ctx); err != nil {
+		return err
+	}
+	return errElsewhere
+}
+
+// space has the next request wait if the last move of its kind, which it notes,
+// was not long ago.
+func (p *siem) space(last *time.Time) {
+	if !last.IsZero() && time.Since(*last) < restartInterval {
+		p.rest = restartInterval
+	}
+	*last = time.Now().Add(p.rest)
 }
 
 // sayNoNext says, once as long as it lasts, that there is more and no way to it.
@@ -327,6 +403,9 @@ func (p *siem) isSettled(f *fetched) bool {
 // delivered notes that all of a batch is in the queue.
 func (p *siem) delivered(f *fetched) {
 	p.settled = nil
+	if p.tried != nil && p.tried.Token != f.request.Token {
+		p.tried = nil
+	}
 	if !f.own() {
 		return
 	}
@@ -378,7 +457,7 @@ func (p *siem) deliverBatch(ctx context.Context, f *fetched) error {
 			}
 		case *mismatchError:
 			p.log.Warn("the batch is not the one that was begun before; delivering all of it again", "delivered_before", p.pos.Records, "file", p.pos.File)
-			p.pos = siemPosition{Token: p.pos.Token, At: p.pos.At}
+			p.pos.progress = progress{Token: p.pos.Token}
 		default:
 			return err
 		}

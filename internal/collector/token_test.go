@@ -8,8 +8,10 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,12 +117,15 @@ func (r *rig) numbers() []int {
 	r.t.Helper()
 	list := []int{}
 	for _, s := range r.host.stored {
-		var record struct{ N *int }
+		var record struct{ N any }
 		if err := json.Unmarshal([]byte(s.record), &record); err != nil || record.N == nil {
-			r.t.Errorf("a record %.200s, %v", s.record, err)
-			continue
+			r.t.Fatalf("a record %.200s, %v", s.record, err)
 		}
-		list = append(list, *record.N)
+		n, err := strconv.Atoi(fmt.Sprint(record.N)) // key_value has strings
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		list = append(list, n)
 	}
 	return list
 }
@@ -289,22 +294,22 @@ func TestAnOwnTokenThatLeadsOn(t *testing.T) {
 func TestAnOwnTokenAndKills(t *testing.T) {
 	for steps := range 12 {
 		withRig(t, simulator.Config{}, []string{"logs", "siem", "poll_interval", "2s"}, func(r *rig) {
-			content := lines(1, 40000) // several pieces
-			s := scripted(r, map[string]http.HandlerFunc{"": attached(content, "own"), "own": attached(lines(50001, 90000), "own")})
+			content := lines(1, 10000) // several pieces
+			s := scripted(r, map[string]http.HandlerFunc{"": attached(content, "own"), "own": attached(lines(50001, 60000), "own")})
 			r.start()
 			for range steps {
 				r.step(2)
 			}
 			r.kill()
-			s.set("own", attached(lines(50001, 95000), "own"))
+			s.set("own", attached(lines(50001, 62000), "own"))
 			r.start()
 			r.run(time.Minute)
 			seen := map[int]bool{}
 			for _, n := range r.numbers() {
 				seen[n] = true
 			}
-			if len(seen) != 85000 {
-				r.t.Errorf("killed after %d steps: %d of 85000 records", steps, len(seen))
+			if len(seen) != 22000 {
+				r.t.Errorf("killed after %d steps: %d of 22000 records", steps, len(seen))
 			}
 			r.notLogged("delivering all of it again", "level=ERROR")
 		})
@@ -512,33 +517,34 @@ func TestStepsAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			withRig(t, simulator.Config{}, []string{"logs", "siem", "poll_interval", "1m"}, func(r *rig) {
-				asked, from := 0, 1<<30
-				r.answerWith(func(w http.ResponseWriter, _ *http.Request) {
-					if asked++; asked == from {
-						attached(lines(1, 10), at(asked))(w, nil)
-						return
+				var requests, batch atomic.Int64 // the batch is the answer to that request
+				r.answerWith(func(w http.ResponseWriter, req *http.Request) {
+					n := requests.Add(1)
+					if next := at(int(n)); n == batch.Load() {
+						attached(lines(1, 10), next)(w, req)
+					} else {
+						leadsOn(next)(w, req)
 					}
-					leadsOn(at(asked))(w, nil)
 				})
 				r.start()
 				r.step(1)
-				if asked != 10 {
-					r.t.Errorf("%d requests at once", asked)
+				if n := requests.Load(); n != 10 {
+					r.t.Errorf("%d requests at once", n)
 				}
 				r.run(time.Hour - 2*time.Second)
-				if asked != 600 {
-					r.t.Errorf("%d requests in an hour", asked)
+				if n := requests.Load(); n != 600 {
+					r.t.Errorf("%d requests in an hour", n)
 				}
 				// A batch starts the count anew.
-				from = asked + 6
+				batch.Store(606)
 				r.run(30 * time.Second)
-				if asked != 616 {
-					r.t.Errorf("%d requests with a batch among them", asked-600)
+				if n := requests.Load(); n != 616 {
+					r.t.Errorf("%d requests with a batch among them", n-600)
 				}
 				r.holds(1, 10)
 				r.stop()
-				if pos := r.position(); pos.Token != at(asked) {
-					r.t.Errorf("after %d requests: position %+v", asked, pos)
+				if pos := r.position(); pos.Token != at(616) {
+					r.t.Errorf("position %+v", pos)
 				}
 			})
 		})
@@ -625,12 +631,12 @@ func TestMoreWithoutAToken(t *testing.T) {
 func TestAStepInABegunBatch(t *testing.T) {
 	for _, changed := range []bool{false, true} {
 		withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
-			s := scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 50000), "end"), "end": nothing})
+			s := scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 20000), "end"), "end": nothing})
 			r.start()
 			r.step(3)
 			r.end()
 			had := len(r.host.stored)
-			if had == 0 || had == 50000 {
+			if had == 0 || had == 20000 {
 				r.t.Fatalf("%d records stored: not inside the batch", had)
 			}
 			from := 1
@@ -638,16 +644,389 @@ func TestAStepInABegunBatch(t *testing.T) {
 				from = 2
 			}
 			s.set("", leadsOn("b"))
-			s.set("b", attached(lines(from, 50000), "end"))
+			s.set("b", attached(lines(from, 20000), "end"))
 			r.start()
 			r.run(time.Minute)
 			if changed {
-				r.holds(1, had, 2, 50000)
+				r.holds(1, had, 2, 20000)
 				r.count("delivering all of it again", 1)
 			} else {
-				r.holds(1, 50000)
+				r.holds(1, 20000)
 				r.notLogged("delivering all of it again")
 			}
 		})
 	}
+}
+
+const (
+	refuses   = "the service refuses the position's token"
+	startOver = "starting again from the earliest logs"
+	another   = "delivering all of it again"
+)
+
+// refusing is a rig whose position is at the token "c", refused from now on,
+// behind records 1 to 20 of the batches "" and "b".
+func refusing(t *testing.T, fn func(r *rig, s *script)) {
+	t.Helper()
+	withRig(t, simulator.Config{}, []string{"logs", "siem", "poll_interval", "1m"}, func(r *rig) {
+		s := scripted(r, map[string]http.HandlerFunc{
+			"": attached(lines(1, 10), "b"), "b": attached(lines(11, 20), "c"), "c": nothing, "end": nothing,
+		})
+		r.start()
+		r.run(10 * time.Minute)
+		r.holds(1, 20)
+		s.set("c", refusesToken)
+		s.requests()
+		fn(r, s)
+	})
+}
+
+func TestARefusedTokenAndABatchBeforeThatLeadsOn(t *testing.T) {
+	for name, test := range map[string]struct {
+		before http.HandlerFunc // what "b" answers now
+		want   []int
+		again  int
+	}{
+		"as it was":  {before: attached(lines(11, 20), "d"), want: []int{1, 30}},
+		"grown":      {before: attached(lines(11, 22), "d"), want: []int{1, 22, 21, 30}},
+		"another":    {before: attached(lines(12, 20), "d"), want: []int{1, 20, 12, 30}, again: 1},
+		"shorter":    {before: attached(lines(11, 19), "d"), want: []int{1, 20, 11, 19, 21, 30}, again: 1},
+		"a step":     {before: leadsOn("d"), want: []int{1, 30}},
+		"JSON":       {before: says(fmt.Sprintf(open, `{"n":12}`), "d"), want: []int{1, 20, 12, 12, 21, 30}, again: 1},
+		"two steps":  {before: leadsOn("step"), want: []int{1, 30}},
+		"a way back": {before: attached(lines(11, 20), "step"), want: []int{1, 30}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refusing(t, func(r *rig, s *script) {
+				s.set("b", test.before)
+				s.set("step", leadsOn("d"))
+				s.set("d", attached(lines(21, 30), "end"))
+				r.run(10 * time.Minute)
+				r.holds(test.want...)
+				r.count(refuses, 1)
+				r.count(another, test.again)
+				r.notLogged(startOver)
+				if n := s.requests("c", "b", "d"); n != 4 && name != "another" {
+					r.t.Errorf("%d requests of three tokens", n)
+				}
+				r.restart(false)
+				r.run(10 * time.Minute)
+				r.holds(test.want...)
+			})
+		})
+	}
+}
+
+func TestARefusedTokenWithoutAWayOn(t *testing.T) {
+	for name, test := range map[string]struct {
+		before http.HandlerFunc
+		reason string
+	}{
+		"the same token":        {attached(lines(11, 20), "c"), "leads to it again"},
+		"a step to it":          {leadsOn("c"), "leads to it again"},
+		"another with the same": {attached(lines(15, 25), "c"), "leads to it again"},
+		"refused":               {refusesToken, "is refused too"},
+		"nothing new":           {nothing, "leads nowhere"},
+		"its own":               {attached(lines(11, 20), "b"), "leads nowhere"},
+		"more without a token":  {leadsOn(""), "leads nowhere"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refusing(t, func(r *rig, s *script) {
+				s.set("b", test.before)
+				s.set("", attached(lines(31, 40), "end"))
+				r.run(70 * time.Second) // c may be asked once a minute
+				r.holds(1, 20, 31, 40)
+				r.count(startOver, 1)
+				r.logged(test.reason)
+				r.notLogged(another)
+				if n := s.requests("c", "b", ""); n > 6 {
+					r.t.Errorf("%d requests", n)
+				}
+				r.restart(false)
+				r.run(10 * time.Minute)
+				r.holds(1, 20, 31, 40)
+				r.count(startOver, 1)
+			})
+		})
+	}
+}
+
+// TestARefusedTokenInAnOldFile has a position from before the batch before was
+// kept.
+func TestARefusedTokenInAnOldFile(t *testing.T) {
+	for name, old := range map[string]any{
+		"at its start": map[string]any{"token": "c", "at": time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC)},
+		"inside":       map[string]any{"token": "c", "at": time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC), "format": "json", "file": "x", "records": 3, "digest": "17"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refusing(t, func(r *rig, s *script) {
+				r.stop()
+				r.setPosition(old)
+				s.set("", attached(lines(31, 40), "end"))
+				r.start()
+				r.run(10 * time.Second)
+				r.holds(1, 20, 31, 40)
+				r.count(startOver, 1)
+				r.logged("is not known")
+			})
+		})
+	}
+}
+
+// TestARefusedTokenInsideItsBatch comes back under another token, for which the
+// request is made as the batch was begun.
+func TestARefusedTokenInsideItsBatch(t *testing.T) {
+	for name, test := range map[string]struct {
+		from int
+	}{"the same batch": {from: 11}, "another batch": {from: 12}} {
+		for _, kill := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " ", kill), func(t *testing.T) {
+				withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+					inJSON := func(content, next string) http.HandlerFunc {
+						return func(w http.ResponseWriter, req *http.Request) {
+							content := content
+							if body, _ := io.ReadAll(req.Body); !bytes.Contains(body, []byte(`"fileFormat":"json"`)) {
+								content = strings.NewReplacer(`{"n":`, "n=", "}", "").Replace(content)
+							}
+							attached(content, next)(w, req)
+						}
+					}
+					s := scripted(r, map[string]http.HandlerFunc{
+						"": inJSON(lines(1, 10), "b"), "b": inJSON(lines(11, 20000), "end"), "end": nothing,
+					})
+					r.start()
+					r.step(4)
+					if kill {
+						r.step(2)
+						r.step(0)
+						r.kill()
+					} else {
+						r.end()
+					}
+					had := len(r.host.stored)
+					if had < 20 || had == 20000 {
+						r.t.Fatalf("%d records stored: not inside the batch", had)
+					}
+					s.set("b", refusesToken)
+					s.set("", inJSON(lines(1, 10), "b2"))
+					s.set("b2", inJSON(lines(test.from, 20000), "end"))
+					r.configure("logs", "siem", "siem_format", "key_value")
+					r.start()
+					r.run(time.Minute)
+					r.count(refuses, 1)
+					r.notLogged(startOver)
+					switch {
+					case kill:
+						if a := r.spread(); a.distinct != 20000 || a.twice > 20000 {
+							r.t.Errorf("%+v", a)
+						}
+					case test.from == 11:
+						r.holds(1, 20000)
+						r.notLogged(another)
+					default:
+						r.holds(1, had, 12, 20000)
+						r.count(another, 1)
+					}
+				})
+			})
+		}
+	}
+}
+
+// spread tells how many different numbers are stored, and how many too often.
+func (r *rig) spread() (a struct{ distinct, twice int }) {
+	seen := map[int]bool{}
+	for _, n := range r.numbers() {
+		if seen[n] {
+			a.twice++
+		}
+		seen[n] = true
+	}
+	a.distinct = len(seen)
+	return a
+}
+
+// TestKillsAroundARefusedToken stops or kills the collector at each step of going
+// back to a batch that has grown, and of going on from there.
+func TestKillsAroundARefusedToken(t *testing.T) {
+	for steps := range 12 {
+		for _, kill := range []bool{false, true} {
+			withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+				s := scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 7000), "b"), "b": attached(lines(14001, 21000), "end"), "end": nothing})
+				r.start()
+				r.step(3)
+				r.step(2)
+				r.end()
+				s.set("b", refusesToken)
+				s.set("", attached(lines(1, 14000), "b2"))
+				s.set("b2", attached(lines(14001, 21000), "end"))
+				r.start()
+				for range steps {
+					r.step(1)
+				}
+				if kill {
+					r.kill()
+				} else {
+					r.end()
+				}
+				r.start()
+				r.run(30 * time.Minute)
+				if a := r.spread(); a.distinct != 21000 || (!kill && a.twice > 0) {
+					r.t.Errorf("after %d steps, killed %v: %+v", steps, kill, a)
+				}
+				r.notLogged(startOver, another)
+			})
+		}
+	}
+}
+
+// TestAServiceWhoseNextTokensAreRefused answers the batch before with another
+// next token each time, none of which is any good.
+func TestAServiceWhoseNextTokensAreRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		content func(n int) string
+		valid   bool // the first of two tokens brings the batch again
+	}{
+		"the same batch":                {content: func(int) string { return lines(11, 20) }},
+		"another batch":                 {content: func(n int) string { return lines(n, n+10) }},
+		"a batch that grows":            {content: func(n int) string { return lines(11, 20+n) }},
+		"a batch under each next token": {content: func(int) string { return lines(11, 20) }, valid: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refusing(t, func(r *rig, s *script) {
+				fresh := 0
+				var before http.HandlerFunc
+				before = func(w http.ResponseWriter, req *http.Request) {
+					fresh++
+					next := fmt.Sprint("fresh", fresh)
+					if test.valid {
+						// Asked for by s, which holds its lock no more.
+						s.set(next, before)
+						if fresh%2 == 0 {
+							s.set(next, refusesToken)
+						}
+					}
+					attached(test.content(fresh), next)(w, req)
+				}
+				s.set("b", before)
+				r.run(time.Hour)
+				if n := s.requests(); n > 100 {
+					r.t.Errorf("%d requests in an hour", n)
+				}
+				if n := strings.Count(r.log.String(), startOver); n > 8 {
+					r.t.Errorf("it starts over %d times in an hour", n)
+				}
+				if a := r.spread(); a.distinct < 20 {
+					r.t.Errorf("%+v", a)
+				}
+			})
+		})
+	}
+}
+
+// TestGoingBackMoreThanOnce has a batch delivered in between.
+func TestGoingBackMoreThanOnce(t *testing.T) {
+	refusing(t, func(r *rig, s *script) {
+		s.set("b", attached(lines(11, 20), "d"))
+		s.set("d", attached(lines(21, 30), "e"))
+		s.set("e", nothing)
+		r.run(10 * time.Minute)
+		s.set("e", refusesToken)
+		s.set("d", attached(lines(21, 30), "f"))
+		s.set("f", attached(lines(31, 40), "end"))
+		r.run(20 * time.Minute)
+		r.holds(1, 40)
+		r.count(refuses, 2)
+		r.notLogged(startOver)
+	})
+}
+
+// TestPositionsOfBothVersions can be read by each other.
+func TestPositionsOfBothVersions(t *testing.T) {
+	encode := func(v any) string {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	at := time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
+	begun := siemPosition{progress: progress{Token: "t", Format: "json", Compress: true, File: "f", Records: 7, Digest: 1 << 63}, At: at}
+	want := `{"token":"t","format":"json","compress":true,"file":"f","records":7,"digest":"9223372036854775808","at":"2024-01-02T03:04:05Z"}`
+	if got := encode(begun); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	next := begun.follow("u")
+	want = `{"token":"u","previous":{"token":"t","format":"json","compress":true,"file":"f","records":7,"digest":"9223372036854775808"},"at":"2024-01-02T03:04:05Z"}`
+	if got := encode(next); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	var back siemPosition
+	if err := json.Unmarshal([]byte(want), &back); err != nil || !cmp.Equal(back, next, cmp.AllowUnexported(siemPosition{})) {
+		t.Errorf("got %+v, %v, want %+v", back, err, next)
+	}
+	// What the version before knew of a position.
+	var old struct {
+		Token   string
+		Records int
+		Digest  uint64 `json:",string"`
+		At      time.Time
+	}
+	old.Digest = 5
+	if err := json.Unmarshal([]byte(want), &old); err != nil || old.Token != "u" || old.Records != 0 || old.Digest != 5 || !old.At.Equal(at) {
+		t.Errorf("got %+v, %v", old, err)
+	}
+}
+
+// TestGoingBackToOneBatchTwice ends in a start from the earliest logs, at once;
+// when batches have been delivered since, it is gone back to again.
+func TestGoingBackToOneBatchTwice(t *testing.T) {
+	refusing(t, func(r *rig, s *script) {
+		fresh := 0
+		s.set("b", func(w http.ResponseWriter, req *http.Request) {
+			fresh++
+			attached(lines(11, 20), fmt.Sprint("fresh", fresh))(w, req)
+		})
+		r.run(70 * time.Second) // c may be asked once a minute
+		r.count(startOver, 1)
+		r.logged("a batch has led to a refused token again")
+		r.run(time.Hour)
+		if n := strings.Count(r.log.String(), refuses); n < 2 || n > 9 {
+			r.t.Errorf("%d returns in an hour", n)
+		}
+		if n := strings.Count(r.log.String(), startOver); n < 2 || n > 9 {
+			r.t.Errorf("%d starts from the earliest logs in an hour", n)
+		}
+		// The service is well again.
+		s.set("b", attached(lines(11, 20), "d"))
+		s.set("d", attached(lines(21, 30), "end"))
+		r.run(30 * time.Minute)
+		if a := r.spread(); a.distinct != 30 {
+			r.t.Errorf("%+v", a)
+		}
+	})
+}
+
+// TestTheBatchBeforeIsKept when the batch behind it changes, and while that is
+// its own next one.
+func TestTheBatchBeforeIsKept(t *testing.T) {
+	refusing(t, func(r *rig, s *script) {
+		s.set("c", attached(lines(21, 30), "c"))
+		r.run(5 * time.Minute)
+		s.set("c", attached(lines(31, 40), "c"))
+		r.run(5 * time.Minute)
+		r.count(another, 1)
+		r.stop()
+		if pos := r.position(); pos.Token != "c" || pos.Records != 10 || pos.Previous == nil || pos.Previous.Token != "b" || pos.Previous.Records != 10 {
+			r.t.Errorf("position %+v, previous %+v", pos, pos.Previous)
+		}
+		s.set("c", refusesToken)
+		s.set("b", attached(lines(11, 20), "d"))
+		s.set("d", attached(lines(31, 45), "end"))
+		r.start()
+		r.run(5 * time.Minute)
+		r.holds(1, 45)
+		r.count(another, 1)
+		r.notLogged(startOver)
+	})
 }
