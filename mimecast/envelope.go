@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // envelope is the shape of every JSON answer of the API.
 type envelope struct {
 	next string // token of the next page
+	last string // "true" or "false" where the answer tells it is the last of a log
 	data []rawJSON
 	fail []rawJSON
 }
@@ -19,7 +21,8 @@ func readEnvelope(body []byte) (e envelope, ok bool) {
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	var shape struct {
 		Meta *struct {
-			Pagination struct {
+			IsLastToken rawJSON `json:"isLastToken"`
+			Pagination  struct {
 				Next string `json:"next"`
 			} `json:"pagination"`
 		} `json:"meta"`
@@ -31,6 +34,7 @@ func readEnvelope(body []byte) (e envelope, ok bool) {
 	}
 	if shape.Meta != nil {
 		e.next = shape.Meta.Pagination.Next
+		e.last = strings.ToLower(strings.Trim(string(shape.Meta.IsLastToken), "\" \t\r\n"))
 	}
 	var err error
 	if shape.Data != nil {

@@ -31,14 +31,19 @@ type SIEMRequest struct {
 	Compress bool // a zip of many files rather than one plain file
 }
 
-// SIEMBatch is one batch. Close Body when done; it must be read to its end
-// within the client's time limits.
+// SIEMBatch is an answer that has records, or leads on without any. Close Body
+// when done; it must be read to its end within the client's time limits.
 type SIEMBatch struct {
 	// FileName is the attachment's, as sent: a log file's name when the batch
 	// is plain, meaningless when it is a zip. Don't use it as a path.
-	FileName  string
+	FileName string
+	// NextToken is the request's own when the service names no other: the batch
+	// may grow or lead on later.
 	NextToken string
-	Body      io.ReadCloser
+	Body      io.ReadCloser // nil: no records
+	// NoNext says that the answer is not the last one by its own word, and yet
+	// names no new token.
+	NoNext bool
 }
 
 // SIEMLogs asks for the batch at a token. It returns nil, and no error, when
@@ -58,15 +63,14 @@ func (c *Client) SIEMLogs(ctx context.Context, r SIEMRequest) (*SIEMBatch, error
 		return nil, err
 	}
 	batch, err := c.siemAnswer(a, r)
-	if batch == nil {
+	if batch == nil || batch.Body == nil {
 		a.body.Close()
 	}
 	return batch, err
 }
 
-// siemAnswer tells a batch from "nothing new" and from a refusal. No single
-// sign is sure, so an attachment, a binary media type, a next token and the
-// first bytes all count.
+// siemAnswer tells a batch from a JSON answer. No single sign is sure, so an
+// attachment, a binary media type, a next token and the first bytes all count.
 func (c *Client) siemAnswer(a *answer, r SIEMRequest) (*SIEMBatch, error) {
 	body := bufio.NewReaderSize(a.body, maxHead)
 	head, err := body.Peek(maxHead)
@@ -79,34 +83,69 @@ func (c *Client) siemAnswer(a *answer, r SIEMRequest) (*SIEMBatch, error) {
 	json := !isZip(head) && isJSON(head)
 	switch {
 	case json && (isEnvelopeHead(trim(head)) || (!attached && next == "")):
-		return nil, c.siemNothing(&answer{a.uri, a.header, a.mediaType, io.NopCloser(body), a.redact})
+		return c.siemJSON(&answer{a.uri, a.header, a.mediaType, readCloser{body, a.body}, a.redact}, r, next)
 	case !isZip(head) && !attached && next == "":
 		return nil, a.unexpected(head)
 	case next == "":
 		return nil, &ResponseError{a.uri, "a batch without the token of the next one"}
-	case next == r.Token:
-		return nil, &ResponseError{a.uri, "a batch whose next token is its own"}
 	case len(next) > maxToken:
-		return nil, &ResponseError{a.uri, "a next token of more than 16 KiB"}
+		return nil, a.longToken()
 	}
-	return &SIEMBatch{name, next, struct {
-		io.Reader
-		io.Closer
-	}{body, a.body}}, nil
+	return &SIEMBatch{FileName: name, NextToken: next, Body: readCloser{body, a.body}}, nil
 }
 
-// siemNothing reads a JSON answer: nil when it says that nothing is new.
-func (c *Client) siemNothing(a *answer) error {
+func (a *answer) longToken() error {
+	return &ResponseError{a.uri, "a next token of more than 16 KiB"}
+}
+
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
+
+// siemJSON reads a JSON answer: a refusal, nil when nothing is new, a batch when
+// it has records or leads on. The answer that is the last for now may name a next
+// token too: the request's stays.
+func (c *Client) siemJSON(a *answer, r SIEMRequest, next string) (*SIEMBatch, error) {
 	e, err := a.envelope()
-	switch refusal, ok := err.(*APIError); {
-	case ok:
-		return c.refused(refusal)
-	case err != nil:
-		return err
-	case len(e.data) > 0:
-		return &ResponseError{a.uri, "a JSON answer with data where a batch should be"}
+	if refusal, ok := err.(*APIError); ok {
+		return nil, c.refused(refusal)
 	}
-	return nil
+	if err != nil {
+		return nil, err
+	}
+	records := jsonList(e.data)
+	if next == "" || e.last == "true" || (records == nil && e.last != "false") {
+		next = r.Token
+	}
+	own := next == r.Token
+	switch {
+	case len(next) > maxToken:
+		return nil, a.longToken()
+	case records == nil && own && e.last != "false":
+		return nil, nil
+	}
+	b := &SIEMBatch{NextToken: next, NoNext: own && e.last == "false"}
+	if records != nil {
+		b.Body = readCloser{bytes.NewReader(records), a.body}
+	}
+	return b, nil
+}
+
+// jsonList writes elements as a list, without those that are null; nil when there
+// is none.
+func jsonList(elements []rawJSON) []byte {
+	var list []byte
+	for _, e := range elements {
+		if string(bytes.TrimSpace(e)) != "null" {
+			list = append(append(list, ','), e...)
+		}
+	}
+	if list == nil {
+		return nil
+	}
+	list[0] = '['
+	return append(list, ']')
 }
 
 // maxHead is how much of an answer is looked at to tell what it is.

@@ -130,7 +130,7 @@ func (s *suite) refusedToken() (result, error) {
 		return result{}, err
 	}
 	r.service.NextAt(simulator.PathSIEM, simulator.FaultInvalidToken, simulator.FaultInvalidToken)
-	if err := r.logged("no longer knows the token", 0, time.Minute); err != nil {
+	if err := r.logged("starting again from the earliest logs", 0, time.Minute); err != nil {
 		return result{}, err
 	}
 	r.add(3)

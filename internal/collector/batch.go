@@ -116,7 +116,8 @@ func (r *batchRun) decode(ctx context.Context) error {
 	}
 }
 
-// end sends what is left and moves the position to the next batch.
+// end sends what is left and moves the position to the next batch, or behind
+// this one when it leads to no other.
 func (r *batchRun) end(ctx context.Context) error {
 	if err := r.f.body.failed(); err != nil {
 		return err
@@ -129,7 +130,11 @@ func (r *batchRun) end(ctx context.Context) error {
 			return err
 		}
 	}
-	next := siemPosition{Token: r.f.next, At: r.upTo()}
+	next := r.position(r.at)
+	next.At = r.upTo()
+	if !r.f.own() {
+		next = next.follow(r.f.next)
+	}
 	p := r.piece("")
 	r.open = nil
 	p.before, p.after = r.change(r.position(r.last)), r.change(next)
@@ -142,6 +147,7 @@ func (r *batchRun) end(ctx context.Context) error {
 	}
 	r.pos, r.saved = next, time.Now()
 	r.report.fetched(next.At)
+	r.delivered(r.f)
 	r.log.Debug("a batch is queued", "records", r.at.records, "delivered_before", r.skip.records, "bytes", r.f.body.size)
 	return nil
 }
@@ -150,15 +156,20 @@ func (r *batchRun) end(ctx context.Context) error {
 // which never goes back.
 func (r *batchRun) upTo() time.Time {
 	newest := time.Unix(int64(r.newest), 0).UTC()
-	if newest.After(r.pos.At) && newest.Before(r.client.Now()) {
+	if r.newest > 0 && newest.After(r.pos.At) && newest.Before(r.client.Now()) {
 		return newest
 	}
 	return r.pos.At
 }
 
-// enter notes the file that the records to come are of.
+// enter notes the file that the records to come are of. The name of an archive
+// is the id of its request: it is another one with each, and not in the digest.
 func (r *batchRun) enter(file string) {
-	r.file, r.fileHash = file, xxhash.Sum64String(file)
+	r.file = file
+	if file == record.CleanName(r.f.name) && record.TypeOf(file) == record.UnknownType {
+		file = ""
+	}
+	r.fileHash = xxhash.Sum64String(file)
 }
 
 func (r *batchRun) decodeFile(ctx context.Context, f *record.File) error {
@@ -256,10 +267,12 @@ func (r *batchRun) hold() {
 
 // position is the stream's at a place in this batch.
 func (r *batchRun) position(m mark) siemPosition {
-	return siemPosition{
+	pos := r.pos
+	pos.progress = progress{
 		Token: r.f.request.Token, Format: r.f.request.Format, Compress: r.f.request.Compress,
-		File: r.file, Records: m.records, Digest: m.digest, At: r.pos.At,
+		File: r.file, Records: m.records, Digest: m.digest,
 	}
+	return pos
 }
 
 // send puts the held pieces into the queue.
@@ -313,7 +326,7 @@ func (r *batchRun) damaged(ctx context.Context, f *record.File, d record.Decoder
 	if err := r.confirm(ctx, oddity{r.at, f.Name, what.Offset, what.Reason}); err != nil {
 		return err
 	}
-	if say {
+	if say && r.at.records >= r.skip.records {
 		r.log.Error("a log file can't be read; its bytes go out in records with log_type "+record.Unparsed,
 			"file", f.Name, "err", what.Reason, "offset", what.Offset)
 	}
@@ -339,8 +352,10 @@ func (r *batchRun) damagedBatch(ctx context.Context, d *record.Damage) error {
 	if err := r.confirm(ctx, oddity{r.at, "", d.Offset, d.Reason}); err != nil {
 		return err
 	}
-	r.log.Error("a batch can't be read; its bytes go out in records with log_type "+record.Unparsed,
-		"batch", name, "err", d.Reason, "offset", d.Offset)
+	if r.at.records >= r.skip.records {
+		r.log.Error("a batch can't be read; its bytes go out in records with log_type "+record.Unparsed,
+			"batch", name, "err", d.Reason, "offset", d.Offset)
+	}
 	r.enter(name)
 	size := d.Size
 	if size == 0 {

@@ -46,6 +46,9 @@ func (pos siemPosition) words() []string {
 		}
 		lines = append(lines, fmt.Sprintf("then %d records of a batch (%s, %s), the last from %s", pos.Records, pos.Format, kind, pos.File))
 	}
+	if pos.Refused != nil {
+		lines = append(lines, "the service has refused the token that followed this batch")
+	}
 	return lines
 }
 

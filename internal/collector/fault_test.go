@@ -94,13 +94,13 @@ func TestARefusedToken(t *testing.T) {
 		r.run(5 * time.Minute)
 		// Once may be a fault of the service.
 		r.clean()
-		r.notLogged("no longer knows the token")
+		r.notLogged("refuses the position's token", "starting again from the earliest logs")
 
 		r.sim.Expire(3)
 		r.sim.AddBatch(100)
 		r.sim.NextAt(simulator.PathSIEM, simulator.FaultInvalidToken, simulator.FaultInvalidToken)
 		r.run(5 * time.Minute)
-		r.logged("no longer knows the token of the position")
+		r.logged("refuses the position's token", "starting again from the earliest logs", "leads to it again")
 		r.run(10 * time.Minute)
 		r.logged("repeated_total=")
 		if a := r.account(r.sim.Expected()); a.lost+a.foreign+a.unparsed > 0 || a.twice == 0 || a.twice > 300 {
