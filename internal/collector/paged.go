@@ -6,6 +6,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/record"
@@ -20,6 +22,10 @@ const idsKept = 2 * time.Hour
 // follows in a row.
 const maxEmptyPages = 3
 
+// tokenPatience is how long a page may bring nothing but errors before its
+// token is given up: what the service answers to a stale one is not known.
+const tokenPatience = 30 * time.Minute
+
 // maxDrift is how far the service's clock may turn out to be from what a poll
 // took it to be.
 const maxDrift = 10 * time.Second
@@ -27,6 +33,9 @@ const maxDrift = 10 * time.Second
 // errClock ends a poll that began by a clock that was off: before the first
 // answer, this machine's is all there is.
 var errClock = errors.New("the service's clock is another one")
+
+// errCircle ends a poll in which a page leads back to one that was read.
+var errCircle = errors.New("the pages lead in a circle; reading on from the last event")
 
 // paging is what tells one paged log from another.
 type paging struct {
@@ -39,7 +48,7 @@ type paging struct {
 // pagedPosition is where a stream of events is.
 type pagedPosition struct {
 	Newest   time.Time `json:"newest"`    // time of the newest event delivered; zero before the first
-	LastPoll time.Time `json:"last_poll"` // end of the last poll that was completed
+	LastPoll time.Time `json:"last_poll"` // end of the last poll that was completed, or last event of a later one that was not
 }
 
 // paged polls a log that is served in pages. Events turn up late, and many
@@ -92,6 +101,10 @@ func (p *paged) poll(ctx context.Context) error {
 		}
 		switch {
 		case err == nil:
+			p.worked(&backoff)
+			err, begun = pause(ctx, p.interval), 0
+		case err == errCircle:
+			p.report.fails(err, p.interval)
 			err, begun = pause(ctx, p.interval), 0
 		case err == errClock && begun == 1:
 			err = ctx.Err() // once, and then it is right
@@ -116,82 +129,187 @@ func (pos pagedPosition) from(overlap time.Duration) time.Time {
 	return from.Add(-overlap).Truncate(time.Second)
 }
 
-// pollOnce reads all pages from the position to now. Now is fixed for all of
-// them. After an error, as when a page's token has gone stale, the poll is to
-// start anew: what it delivered already is known by its ids.
-func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
-	now, began := p.client.Now(), time.Now()
-	r := mimecast.PageRequest{From: p.pos.from(p.overlap), To: now.Truncate(time.Second), Size: p.pageSize}
+// pagedRun is one poll and how far it has come.
+type pagedRun struct {
+	ask    mimecast.PageRequest // of the next page
+	now    time.Time            // when it began, by the service's clock; the same for all pages
+	events int
+	empty  int                 // pages without events since the last one with some
+	seen   map[uint64]struct{} // hashes of the tokens asked for and of the pages' events
+
+	// Times of the first and the last event that came, and of the newest, of
+	// those between ask.From and ask.To. Zero before the first.
+	first, last, newest time.Time
+}
+
+func (p *paged) newRun() *pagedRun {
+	now := p.client.Now()
+	run := &pagedRun{now: now, seen: map[uint64]struct{}{}}
+	run.ask = mimecast.PageRequest{From: p.pos.from(p.overlap), To: now.Truncate(time.Second), Size: p.pageSize}
 	if p.pos.isZero() {
-		r.From = now.Add(-p.lookback).Truncate(time.Second)
+		run.ask.From = now.Add(-p.lookback).Truncate(time.Second)
 	}
-	if r.To.Before(r.From) {
-		r.To = r.From
+	if run.ask.To.Before(run.ask.From) {
+		run.ask.To = run.ask.From
 	}
-	p.collected = uint32(now.Unix())
-	next := pagedPosition{Newest: p.pos.Newest, LastPoll: r.To}
-	events, known := 0, len(p.delivered)
-	defer func() {
-		p.log.Debug("polled", "from", r.From.UTC().Format(time.RFC3339), "to", r.To.UTC().Format(time.RFC3339), "events", events, "new", len(p.delivered)-known)
-	}()
-	for empty := 0; ; {
-		page, err := p.page(ctx, b, r)
-		if err != nil {
-			return err
-		}
-		if drift := p.client.Now().Sub(now) - time.Since(began); r.Token == "" && drift.Abs() > maxDrift {
-			return errClock
-		}
-		if empty++; len(page.Events) > 0 {
-			empty = 0
-		}
-		events += len(page.Events)
-		for _, e := range page.Events {
-			if e.Time.After(next.Newest) {
-				next.Newest = e.Time.UTC()
-			}
-			if err := p.take(ctx, e, r.From, now); err != nil {
-				return err
-			}
-		}
-		if page.Next == "" {
-			return p.complete(ctx, next, r.To)
-		}
-		if empty == maxEmptyPages {
-			// It looks like the end and need not be. The pages come oldest
-			// first, so the newest event is where to go on in either case.
-			next.LastPoll = p.pos.LastPoll
-			return p.complete(ctx, next, r.To)
-		}
-		r.Token = page.Next
+	return run
+}
+
+// came notes the time of an event. One that was not asked for says nothing of
+// how far the pages have come.
+func (run *pagedRun) came(t time.Time) {
+	if t.Before(run.ask.From) || t.After(run.ask.To) {
+		return
+	}
+	t = t.UTC()
+	if run.first.IsZero() {
+		run.first = t
+	}
+	run.last = t
+	if t.After(run.newest) {
+		run.newest = t
 	}
 }
 
-// page asks for a page until it comes, or can't come any more.
-func (p *paged) page(ctx context.Context, b *mimecast.Backoff, r mimecast.PageRequest) (mimecast.Page, error) {
+// saw notes a hash, and reports whether it was noted before.
+func (run *pagedRun) saw(hash uint64) bool {
+	_, known := run.seen[hash]
+	run.seen[hash] = struct{}{}
+	return known
+}
+
+// hashOf returns the hash by which a page with events is known again under
+// another token.
+func hashOf(events []mimecast.Event) uint64 {
+	d := xxhash.New()
+	for _, e := range events {
+		_, _ = d.Write(nameOf(e)) // it never fails
+		_, _ = d.Write([]byte{0})
+	}
+	return d.Sum64()
+}
+
+// pollOnce reads all pages from the position to now. After an error the next
+// poll starts from the position again, which may have moved; what was delivered
+// is known by its ids. It resets b when the position moved.
+func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
+	run, began, known := p.newRun(), time.Now(), len(p.delivered)
+	p.collected = uint32(run.now.Unix())
+	defer func() {
+		p.log.Debug("polled", "from", run.ask.From.UTC().Format(time.RFC3339), "to", run.ask.To.UTC().Format(time.RFC3339), "events", run.events, "new", len(p.delivered)-known)
+	}()
 	for {
-		page, err := p.pages(ctx, r)
-		var refusal *mimecast.APIError
+		page, err := p.page(ctx, run.ask)
+		if drift := p.client.Now().Sub(run.now) - time.Since(began); err == nil && run.ask.Token == "" && drift.Abs() > maxDrift {
+			err = errClock
+		}
+		if err != nil {
+			return p.giveUp(ctx, b, run, err)
+		}
+		circle, err := p.takeAll(ctx, run, page.Events)
+		if err != nil {
+			return err
+		}
 		switch {
-		case err == nil && r.Token != "" && page.Next == r.Token:
-			return page, errors.New("a page leads to itself")
-		case err == nil:
-			p.worked(b)
+		case page.Next == "", run.empty > 0 && page.Next == run.ask.Token:
+			next := pagedPosition{Newest: p.pos.Newest, LastPoll: run.ask.To}
+			if run.newest.After(next.Newest) {
+				next.Newest = run.newest
+			}
+			return p.complete(ctx, next, run.ask.To)
+		case circle || run.saw(xxhash.Sum64String(page.Next)):
+			return p.giveUp(ctx, b, run, errCircle)
+		case run.empty == maxEmptyPages:
+			// It looks like the end and need not be.
+			return p.complete(ctx, p.reached(run), run.ask.To)
+		}
+		run.ask.Token = page.Next
+	}
+}
+
+// page asks for a page until it comes. It returns an error when a page after the
+// first is refused twice or fails for long: another poll gets other tokens.
+func (p *paged) page(ctx context.Context, r mimecast.PageRequest) (mimecast.Page, error) {
+	var backoff mimecast.Backoff
+	began := time.Now()
+	for again := false; ; again = true {
+		page, err := p.pages(ctx, r)
+		if err == nil {
+			p.answered()
 			return page, nil
-		case errors.As(err, &refusal) && r.Token != "" && !refusal.Retryable && !mimecast.IsCredentials(err):
-			refusal.Retryable = true // without that token it may well succeed
+		}
+		var refusal *mimecast.APIError
+		refused := errors.As(err, &refusal) && !refusal.Retryable && !mimecast.IsCredentials(err)
+		if r.Token != "" && again && (refused || time.Since(began) > tokenPatience) {
 			return page, err
 		}
-		if err := p.failed(ctx, b, err); err != nil {
+		// What was taken is delivered while the rest is retried.
+		if err := p.send(ctx, nil); err != nil {
+			return page, err
+		}
+		if err := p.failed(ctx, &backoff, err); err != nil {
 			return page, err
 		}
 	}
+}
+
+// takeAll takes a page's events. It reports whether an earlier page of the poll
+// had just the same.
+func (p *paged) takeAll(ctx context.Context, run *pagedRun, events []mimecast.Event) (again bool, err error) {
+	if len(events) == 0 {
+		run.empty++
+		return false, nil
+	}
+	run.empty = 0
+	run.events += len(events)
+	again = run.saw(hashOf(events))
+	for _, e := range events {
+		if !again {
+			run.came(e.Time)
+		}
+		if err := p.take(ctx, e, run.ask.From, run.now); err != nil {
+			return again, err
+		}
+	}
+	return again, nil
+}
+
+// reached returns the position after the last event of a poll that did not read
+// all its pages. The pages come oldest first, so no event before that one is
+// missing. Where they come in another order the position stays.
+func (p *paged) reached(run *pagedRun) pagedPosition {
+	next := p.pos
+	if run.last.Before(run.first) || run.last.Before(run.newest.Add(-p.overlap)) {
+		return next
+	}
+	if run.last.After(next.Newest) {
+		next.Newest = run.last
+	}
+	if !next.LastPoll.IsZero() && run.last.After(next.LastPoll) {
+		next.LastPoll = run.last
+	}
+	return next
+}
+
+// giveUp ends a poll before its last page and returns why. The position moves
+// as far as the poll came: if each ends early, they still reach the end.
+func (p *paged) giveUp(ctx context.Context, b *mimecast.Backoff, run *pagedRun, why error) error {
+	next := p.reached(run)
+	if !next.from(0).After(p.pos.from(0)) {
+		return why
+	}
+	b.Reset()
+	if err := p.complete(ctx, next, next.LastPoll); err != nil {
+		return err
+	}
+	return why
 }
 
 // take appends an event to the open piece unless it was delivered before.
 func (p *paged) take(ctx context.Context, e mimecast.Event, from, now time.Time) error {
 	id := idOf(e, from, now)
-	if _, known := p.delivered[id.Hash]; known {
+	if kept, known := p.delivered[id.Hash]; known {
+		p.delivered[id.Hash] = max(kept, id.Unix) // as long as it is served
 		return nil
 	}
 	c := p.piece(p.logType)
@@ -247,24 +365,29 @@ func (p *paged) remember(id checkpoint.ID) {
 	p.delivered[id.Hash] = id.Unix
 }
 
-// idOf is by what an event is known again: its id, or all of it if it has none.
-// It is kept by the event's time, but by none that lies before what was asked
-// for: it would be forgotten, and come again.
-func idOf(e mimecast.Event, from, now time.Time) checkpoint.ID {
-	what := []byte(e.ID)
+// nameOf is by what an event is known again: its id, or all of it if it has
+// none.
+func nameOf(e mimecast.Event) []byte {
 	if e.ID == "" {
-		what = e.JSON
+		return e.JSON
 	}
-	sum := sha256.Sum256(what)
+	return []byte(e.ID)
+}
+
+// idOf is what is kept of an event that is delivered. It is kept by the event's
+// time; by now when that lies before what was asked for: it would be forgotten,
+// and come again.
+func idOf(e mimecast.Event, from, now time.Time) checkpoint.ID {
+	sum := sha256.Sum256(nameOf(e))
 	id := checkpoint.ID{Unix: now.Unix()}
-	if !e.Time.IsZero() {
-		id.Unix = max(e.Time.Unix(), from.Unix())
+	if !e.Time.Before(from) {
+		id.Unix = e.Time.Unix()
 	}
 	copy(id.Hash[:], sum[:])
 	return id
 }
 
-// complete moves the position behind a poll that read all its pages up to a
+// complete moves the position behind a poll, which read what there is up to a
 // time.
 func (p *paged) complete(ctx context.Context, next pagedPosition, upTo time.Time) error {
 	p.report.fetched(upTo)

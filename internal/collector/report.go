@@ -133,18 +133,27 @@ func kindOf(err error) string {
 		return "dns"
 	case errors.As(err, &file):
 		return "file"
+	case errors.Is(err, errCircle):
+		return "circle"
 	}
 	return "network"
 }
 
-// works notes a request that succeeded.
-func (r *report) works() {
+// answers notes a request that succeeded. Trouble goes on.
+func (r *report) answers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.answered {
 		r.answered = true
 		r.log.Info("the service answers; collecting")
 	}
+}
+
+// works notes that trouble is over.
+func (r *report) works() {
+	r.answers()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.trouble != "" {
 		r.log.Info("fetching works again", "failed_for", time.Since(r.since).Round(time.Second).String())
 		r.trouble = ""

@@ -78,6 +78,12 @@ func (s *stream) failed(ctx context.Context, b *mimecast.Backoff, err error) err
 	return pause(ctx, wait)
 }
 
+// answered reports that a request succeeded which may not be enough.
+func (s *stream) answered() {
+	s.clock.check()
+	s.report.answers()
+}
+
 // worked reports that a request succeeded.
 func (s *stream) worked(b *mimecast.Backoff) {
 	b.Reset()
