@@ -185,6 +185,7 @@ func (c *Client) post(ctx context.Context, uri string, body any) (*answer, error
 	c.observe(resp.Header)
 	a := &answer{uri: uri, header: resp.Header, body: stop.guard(ctx, resp.Body), redact: creds.redact}
 	a.mediaType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	unreadable := a.decode()
 	if resp.StatusCode != http.StatusOK {
 		defer a.body.Close()
 		refusal := a.refusal(resp)
@@ -192,6 +193,10 @@ func (c *Client) post(ctx context.Context, uri string, body any) (*answer, error
 			refusal.Retryable = true // the next try has the right time
 		}
 		return nil, c.refused(refusal)
+	}
+	if unreadable != nil {
+		a.body.Close()
+		return nil, unreadable
 	}
 	return a, nil
 }
@@ -218,6 +223,7 @@ func (c *Client) request(ctx context.Context, uri string, payload []byte, creds 
 	req.Header.Set("Authorization", auth)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "*/*")
+	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", "fluent-bit-mimecast")
 	req.Header.Set("x-mc-app-id", creds.AppID)
 	req.Header.Set("x-mc-req-id", id.String())

@@ -18,12 +18,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
+	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -79,16 +79,26 @@ var (
 // lockWait is how long opening waits for another process.
 const lockWait = 100 * time.Millisecond
 
-// Store is an open file. It is safe for concurrent use, and its methods wait
-// for the disk.
-type Store struct {
-	path   string
-	db     *bbolt.DB
-	file   *os.File
-	broken atomic.Bool // bbolt has panicked and may hold its locks for good
-}
+// maxFaults bounds the panics outside of a transaction's own code, each of which
+// leaves a mapping of the file in memory.
+const maxFaults = 100
 
-var errBroken = errors.New("the file is damaged, or was changed while it was in use; move it away and restart")
+// Store is an open file. It is safe for concurrent use, and its methods wait
+// for the disk. After an error that makes an open file useless it is opened again,
+// by the method that got it when that writes, or else by the next.
+type Store struct {
+	path string
+	// openFile replaces os.OpenFile, in tests.
+	openFile func(path string, flag int, mode os.FileMode) (*os.File, error)
+
+	// mu keeps others out of bbolt, whose own locks a panic may leave locked.
+	mu     sync.Mutex
+	db     *bbolt.DB // nil while it has to be opened
+	file   *os.File
+	opened bool // at some time
+	closed bool // for good
+	faults int
+}
 
 // Open opens a file that is there, for those who don't share it with others.
 func Open(path string) (*Store, error) {
@@ -100,41 +110,84 @@ func Open(path string) (*Store, error) {
 
 // open makes or opens a file.
 func open(path string) (*Store, error) {
-	s := &Store{path: path}
-	options := &bbolt.Options{Timeout: lockWait, OpenFile: func(path string, flag int, mode os.FileMode) (_ *os.File, err error) {
-		if s.file, err = os.OpenFile(path, flag, mode); err != nil {
-			return nil, err
-		}
-		return s.file, checkLength(s.file)
-	}}
-	err := s.guard(func() (err error) {
-		if s.db, err = bbolt.Open(path, 0o600, options); err != nil {
-			return err
-		}
-		return s.db.Update(prepare)
-	})
-	if err != nil {
-		_ = s.close() // what is wrong has been found already
-	}
-	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("db %s is in use by another process", path)
-	case err != nil && !errors.Is(err, os.ErrPermission) && isOpenError(err):
-		return nil, fmt.Errorf("db %s can't be used as a checkpoint file; move it away to start anew: %w", path, err)
-	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("db %s can't be made: its folder does not exist", path)
-	case errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("db %s can't be opened: user %d may not read and write it, or may not write to its folder", path, os.Getuid())
-	case err != nil:
-		return nil, fmt.Errorf("db %s can't be opened: %w", path, err)
+	s := newStore(path)
+	if err := s.start(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
-// isOpenError says whether a file could be read and is not one of ours.
-func isOpenError(err error) bool {
-	var path *os.PathError
-	return !errors.As(err, &path)
+// newStore returns a store whose file is not open yet.
+func newStore(path string) *Store { return &Store{path: path, openFile: os.OpenFile} }
+
+// start makes or opens the file unless it is open. Try again later when it fails.
+func (s *Store) start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch err := s.ready(); {
+	case err == nil:
+		return nil
+	case s.opened:
+		return failure(s.path, "can't be opened", err)
+	default:
+		return opening(s.path, err)
+	}
+}
+
+// ready opens the file unless it is open.
+func (s *Store) ready() error {
+	switch {
+	case s.closed:
+		return bolterrors.ErrDatabaseNotOpen
+	case s.db != nil:
+		return nil
+	case s.faults >= maxFaults:
+		return errFaults
+	}
+	options := &bbolt.Options{Timeout: lockWait, OpenFile: s.openChecked}
+	err := s.guard(func() (err error) {
+		if s.db, err = bbolt.Open(s.path, 0o600, options); err != nil {
+			return err
+		}
+		return s.db.Update(recovering(prepare))
+	})
+	if err != nil {
+		_ = s.drop() // what is wrong has been found already
+		return err
+	}
+	s.opened = true
+	return nil
+}
+
+// openChecked opens the file for bbolt. One that is opened again must be there:
+// its folder may be that of a mount which has gone.
+func (s *Store) openChecked(path string, flag int, mode os.FileMode) (_ *os.File, err error) {
+	if s.opened {
+		flag &^= os.O_CREATE
+	}
+	if s.file, err = s.openFile(path, flag, mode); err != nil {
+		return nil, err
+	}
+	if err := lock(s.file); err != nil {
+		return s.file, err
+	}
+	return s.file, check(s.file, !s.opened)
+}
+
+// lock locks a file before it is looked at: another process may be writing to it.
+// That bbolt locks it once more changes nothing.
+func lock(f *os.File) error {
+	for end := time.Now().Add(lockWait); ; time.Sleep(lockWait / 4) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case err == nil:
+			return nil
+		case err != syscall.EWOULDBLOCK:
+			return &os.PathError{Op: "lock", Path: f.Name(), Err: err}
+		case time.Now().After(end):
+			return bolterrors.ErrTimeout
+		}
+	}
 }
 
 // prepare makes the buckets of a new file and checks the version of an old one.
@@ -142,7 +195,7 @@ func prepare(tx *bbolt.Tx) error {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil {
 		if key, _ := tx.Cursor().First(); key != nil {
-			return errors.New("it is a database of another program")
+			return errForeign
 		}
 		meta, err := tx.CreateBucket(bucketMeta)
 		if err == nil {
@@ -154,14 +207,14 @@ func prepare(tx *bbolt.Tx) error {
 		return err
 	}
 	if v := string(meta.Get(keyVersion)); v != version {
-		return fmt.Errorf("its layout is of version %q, this plugin knows version %s", v, version)
+		return fmt.Errorf("%w: version %q, this plugin knows version %s", errVersion, v, version)
 	}
 	return nil
 }
 
 // Load reads a stream's position into pos; false when it has none.
 func (s *Store) Load(k Key, pos any) (found bool, err error) {
-	err = s.view(k, func(b *bbolt.Bucket) error {
+	err = s.viewStream(k, func(b *bbolt.Bucket) error {
 		raw := b.Get(keyPosition)
 		if raw == nil {
 			return nil
@@ -170,14 +223,14 @@ func (s *Store) Load(k Key, pos any) (found bool, err error) {
 		return json.Unmarshal(raw, pos)
 	})
 	if err != nil {
-		return false, fmt.Errorf("db %s: reading the position of %s: %w", s.path, k, err)
+		return false, failure(s.path, "can't be read for the position of "+k.String(), err)
 	}
 	return found, nil
 }
 
 // IDs calls fn with each delivered id of a stream, oldest first.
 func (s *Store) IDs(k Key, fn func(ID)) error {
-	err := s.view(k, func(b *bbolt.Bucket) error {
+	err := s.viewStream(k, func(b *bbolt.Bucket) error {
 		ids := b.Bucket(keyIDs)
 		if ids == nil {
 			return nil
@@ -190,37 +243,33 @@ func (s *Store) IDs(k Key, fn func(ID)) error {
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("db %s: reading the ids of %s: %w", s.path, k, err)
+		return failure(s.path, "can't be read for the ids of "+k.String(), err)
 	}
 	return nil
 }
 
-func (s *Store) view(k Key, fn func(*bbolt.Bucket) error) error {
-	return s.guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			if b := tx.Bucket(bucketStreams).Bucket([]byte(k.String())); b != nil {
-				return fn(b)
-			}
-			return nil
-		})
+func (s *Store) viewStream(k Key, fn func(*bbolt.Bucket) error) error {
+	return s.view(func(tx *bbolt.Tx) error {
+		if b := tx.Bucket(bucketStreams).Bucket([]byte(k.String())); b != nil {
+			return fn(b)
+		}
+		return nil
 	})
 }
 
 // Commit applies changes, in their order, in one transaction: either all of
 // them are on disk when it returns, or none.
 func (s *Store) Commit(changes []Change) error {
-	err := s.guard(func() error {
-		return s.db.Update(func(tx *bbolt.Tx) error {
-			for _, c := range changes {
-				if err := apply(tx.Bucket(bucketStreams), c); err != nil {
-					return err
-				}
+	err := s.update(func(tx *bbolt.Tx) error {
+		for _, c := range changes {
+			if err := apply(tx.Bucket(bucketStreams), c); err != nil {
+				return err
 			}
-			return nil
-		})
+		}
+		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("db %s: writing: %w", s.path, err)
+		return failure(s.path, "can't be written", err)
 	}
 	return nil
 }
@@ -297,40 +346,36 @@ type Stream struct {
 
 // Streams returns what the file holds, by key.
 func (s *Store) Streams() (streams []Stream, err error) {
-	err = s.guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			all := tx.Bucket(bucketStreams)
-			return all.ForEachBucket(func(name []byte) error {
-				b := all.Bucket(name)
-				st := Stream{Key: parseKey(string(name)), Position: bytes.Clone(b.Get(keyPosition))}
-				st.Written, _ = time.Parse(time.RFC3339, string(b.Get(keyWritten)))
-				if ids := b.Bucket(keyIDs); ids != nil {
-					st.IDs = ids.Stats().KeyN
-				}
-				streams = append(streams, st)
-				return nil
-			})
+	err = s.view(func(tx *bbolt.Tx) error {
+		all := tx.Bucket(bucketStreams)
+		return all.ForEachBucket(func(name []byte) error {
+			b := all.Bucket(name)
+			st := Stream{Key: parseKey(string(name)), Position: bytes.Clone(b.Get(keyPosition))}
+			st.Written, _ = time.Parse(time.RFC3339, string(b.Get(keyWritten)))
+			if ids := b.Bucket(keyIDs); ids != nil {
+				st.IDs = ids.Stats().KeyN
+			}
+			streams = append(streams, st)
+			return nil
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("db %s: %w", s.path, err)
+		return nil, failure(s.path, "can't be read", err)
 	}
 	return streams, nil
 }
 
 // Forget drops all that the file holds of a stream; false when that is nothing.
 func (s *Store) Forget(k Key) (had bool, err error) {
-	err = s.guard(func() error {
-		return s.db.Update(func(tx *bbolt.Tx) error {
-			streams := tx.Bucket(bucketStreams)
-			if had = streams.Bucket([]byte(k.String())) != nil; !had {
-				return nil
-			}
-			return streams.DeleteBucket([]byte(k.String()))
-		})
+	err = s.update(func(tx *bbolt.Tx) error {
+		streams := tx.Bucket(bucketStreams)
+		if had = streams.Bucket([]byte(k.String())) != nil; !had {
+			return nil
+		}
+		return streams.DeleteBucket([]byte(k.String()))
 	})
 	if err != nil {
-		return false, fmt.Errorf("db %s: %w", s.path, err)
+		return false, failure(s.path, "can't be written", err)
 	}
 	return had, nil
 }
@@ -340,6 +385,14 @@ func (s *Store) Forget(k Key) (had bool, err error) {
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return s.drop()
+}
+
+// drop closes what is open.
+func (s *Store) drop() error {
 	var err error
 	if s.db != nil {
 		err = s.guard(s.db.Close)
@@ -347,21 +400,76 @@ func (s *Store) close() error {
 	if s.file != nil {
 		_ = s.file.Close() // where bbolt gave up without
 	}
+	s.db, s.file = nil, nil
 	return err
 }
 
-// guard turns what a damaged file can do to bbolt, which maps it into memory
-// and trusts it, into an error: panics, and faults of pages that are not there.
-func (s *Store) guard(fn func() error) (err error) {
-	if s.broken.Load() {
-		return errBroken
+func (s *Store) view(fn func(*bbolt.Tx) error) error {
+	return s.use(func() error { return s.db.View(recovering(fn)) })
+}
+
+func (s *Store) update(fn func(*bbolt.Tx) error) error {
+	try := func() error { return s.db.Update(recovering(fn)) }
+	err := s.use(try)
+	if losesFile(err) {
+		err = s.use(try) // the file at the path may be well
 	}
+	return err
+}
+
+// use runs fn with the file open.
+func (s *Store) use(fn func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.ready(); err != nil {
+		return err
+	}
+	err := s.guard(fn)
+	if losesFile(err) {
+		_ = s.drop() // it is of no use any more
+	}
+	return err
+}
+
+// guard turns what a file can do to bbolt, which maps it into memory and trusts
+// it, into an error: panics, and faults of pages that are not there. After one
+// bbolt may hold its locks for good, so that it can't be closed.
+func (s *Store) guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		if r := recover(); r != nil {
-			s.broken.Store(true)
-			err = fmt.Errorf("%w (%v)", errBroken, r)
+		r := recover()
+		if r == nil {
+			return
 		}
+		err = panicError(r)
+		s.faults++
+		if s.file != nil {
+			// The mapping is left, and would keep the lock.
+			_ = syscall.Flock(int(s.file.Fd()), syscall.LOCK_UN)
+			_ = s.file.Close()
+		}
+		s.db, s.file = nil, nil
 	}()
 	return fn()
+}
+
+// recovering returns fn with its panics as errors, after which bbolt can end the
+// transaction.
+func recovering(fn func(*bbolt.Tx) error) func(*bbolt.Tx) error {
+	return func(tx *bbolt.Tx) (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = panicError(r)
+			}
+		}()
+		return fn(tx)
+	}
+}
+
+func panicError(r any) error {
+	// The address of a fault differs each time, and says nothing.
+	if _, fault := r.(interface{ Addr() uintptr }); fault {
+		return errFault
+	}
+	return fmt.Errorf("%w (%v)", errDamaged, r)
 }

@@ -77,11 +77,10 @@ func (c *Claim) Open() (*Store, error) {
 	file.opening.Lock()
 	defer file.opening.Unlock()
 	if file.store == nil {
-		store, err := open(c.path)
-		if err != nil {
-			return nil, err
-		}
-		file.store = store
+		file.store = newStore(c.path)
+	}
+	if err := file.store.start(); err != nil {
+		return nil, err
 	}
 	if !c.open {
 		c.open = true

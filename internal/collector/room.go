@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/bits"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -54,28 +55,44 @@ func (r *room) watch(ctx context.Context) {
 	if r.path == "" {
 		return
 	}
-	full := false
+	full, said := false, false
 	for {
 		taken := r.taken.Load()
-		free, total, err := r.statfs(r.path)
-		bytes := int64(math.MaxInt64) // what can't be known holds up nothing
-		if err == nil {
-			bytes = int64(free) - int64(min(reserve, total/reserveShare))
-		}
+		bytes, free, err := r.look()
 		r.latest.Store(&sample{bytes, taken})
-		if now := r.refused.Swap(false) || bytes <= 0; now != full {
-			full = now
-			if full {
-				r.log.Error("the file system of the db is nearly full; nothing is handed over until there is room: Fluent Bit does not say when it can't store a record",
-					"folder", r.path, "free", megabytes(free))
-			} else {
-				r.log.Info("there is room on the file system of the db again", "folder", r.path, "free", megabytes(free))
-			}
+		refused := r.refused.Swap(false)
+		now := err == nil && (refused || bytes <= 0)
+		switch {
+		case err != nil && (full || !said):
+			said = true
+			r.log.Warn("the db's free space is unknown; records are handed over", "folder", r.path, "err", err,
+				"what_to_do", "watch the file system by other means: Fluent Bit does not say when it can't store a record")
+		case now && !full:
+			r.log.Error("the file system of the db is nearly full; nothing is handed over until there is room: Fluent Bit does not say when it can't store a record",
+				"folder", r.path, "free", megabytes(free))
+		case full && !now:
+			r.log.Info("there is room on the file system of the db again", "folder", r.path, "free", megabytes(free))
 		}
+		full = now
 		if pause(ctx, roomInterval) != nil {
 			return
 		}
 	}
+}
+
+// look returns the bytes that may be handed over and those that are free. An
+// error means that they are unknown: then there is room for everything.
+func (r *room) look() (bytes int64, free uint64, err error) {
+	free, total, err := r.statfs(r.path)
+	// A file system that does not know its space, as some over FUSE or NFS or a
+	// tmpfs without a limit, answers a total of zero or numbers that can't be.
+	if err == nil && (total == 0 || free > total || total > math.MaxInt64) {
+		err = fmt.Errorf("the file system says that %d of %d bytes are free", free, total)
+	}
+	if err != nil {
+		return math.MaxInt64, 0, err
+	}
+	return int64(free) - int64(min(reserve, total/reserveShare)), free, nil
 }
 
 func statfs(path string) (free, total uint64, err error) {
@@ -84,7 +101,15 @@ func statfs(path string) (free, total uint64, err error) {
 		return 0, 0, err
 	}
 	size := uint64(st.Bsize)
-	return st.Bavail * size, st.Blocks * size, nil
+	return product(st.Bavail, size), product(st.Blocks, size), nil
+}
+
+// product multiplies; the largest number stands for those that are too large.
+func product(blocks, size uint64) uint64 {
+	if high, low := bits.Mul64(blocks, size); high == 0 {
+		return low
+	}
+	return math.MaxUint64
 }
 
 func megabytes(n uint64) string { return fmt.Sprintf("%dM", n>>20) }
