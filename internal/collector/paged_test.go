@@ -164,7 +164,7 @@ func (s *pageService) once(r *rig) {
 }
 
 // lines counts the lines of a log that a user sees.
-func lines(log string) int {
+func logLines(log string) int {
 	return strings.Count(log, "level=INFO") + strings.Count(log, "level=WARN") + strings.Count(log, "level=ERROR")
 }
 
@@ -233,13 +233,13 @@ func TestAPageThatFailsForAnHour(t *testing.T) {
 				r.stop()
 				r.start() // which repeats nothing
 				s.add(time.Now())
-				asks, logged := len(s.asked()), lines(r.log.String())
+				asks, logged := len(s.asked()), logLines(r.log.String())
 				r.run(time.Hour)
 				if n := len(s.asked()) - asks; n > test.requests || n < 10 {
 					r.t.Errorf("%d requests in an hour", n)
 				}
 				// The start, the trouble, a reminder, six summaries.
-				if n := lines(r.log.String()) - logged; n > 12 {
+				if n := logLines(r.log.String()) - logged; n > 12 {
 					r.t.Errorf("%d log lines in an hour:\n%s", n, r.log.String())
 				}
 				r.notLogged("fetching works again")
@@ -535,7 +535,7 @@ func TestServersWhoseClocksDifferForAnHour(t *testing.T) {
 		if n := len(s.asked()); n > 150 {
 			r.t.Errorf("%d requests in an hour", n)
 		}
-		if n := lines(r.log.String()); n > 20 {
+		if n := logLines(r.log.String()); n > 20 {
 			r.t.Errorf("%d log lines in an hour", n)
 		}
 		over.Store(true)
