@@ -263,6 +263,9 @@ func FuzzArchive(f *testing.F) {
 	f.Add(pack(f))
 	f.Add(pack(f, "a", "x")[:20])
 	f.Add(append([]byte("PK\x03\x04"), make([]byte, 60)...))
+	for _, a := range usualArchives(f) {
+		f.Add(a.archive)
+	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		b := OpenBatch(bytes.NewReader(content), int64(len(content)), "x")
 		for files := 0; ; files++ {
@@ -272,8 +275,8 @@ func FuzzArchive(f *testing.F) {
 				if err != io.EOF && !errors.As(err, &damage) {
 					t.Fatalf("neither an end nor a damage: %v", err)
 				}
-				if damage != nil && damage.Offset > int64(len(content)) {
-					t.Fatalf("damage at %d of %d", damage.Offset, len(content))
+				if damage != nil && damage.Offset+damage.Size > int64(len(content)) {
+					t.Fatalf("damage at %d of %d bytes, %d in all", damage.Offset, damage.Size, len(content))
 				}
 				if err == io.EOF {
 					return

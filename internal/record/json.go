@@ -1,36 +1,59 @@
 package record
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"strings"
 )
 
-// JSONDecoder splits a JSON log file into records: one object with a list of
+// JSONDecoder splits a JSON log file into records: one object around a list of
 // records, {"type":"MTA","data":[{…},{…}]}, as the service sends; a bare list,
 // records one after the other, and several of all these are taken too.
+//
+// The objects in a list are records. A null in a list or between values stands
+// for no record and is passed over. Any other element is a [Damage] of one
+// record.
+//
+// An object outside a list goes around one if its member data is
+//   - a list with an object in it;
+//   - any other list, or null, and "type":"MTA" is a member too;
+//   - null, or a list of nothing but nulls, and none of the fields of a SIEM
+//     record is a member: datetime, eventTime, aCode, acc;
+//   - any other list, an object meta is a member too, and none of those fields.
+//
+// Every other object is a record, with all its members. The order of members
+// makes no difference.
+//
+// The members beside data, such as type and meta, tell of the list or of the
+// answer that it came in and are passed over, but for a list that is not empty,
+// as fail may be, and for one more data that is no list. Either is a [Damage] of
+// one record, with the member's name.
 type JSONDecoder struct {
 	window
 	encoder jsonEncoder
 	source  []byte
 	state   jsonState
-	inside  bool // the list is inside an object
+	inside  bool  // the list is inside an object
+	noData  int64 // no key data begins between pos and this offset in the file
 }
 
 type jsonState int
 
 const (
-	betweenValues jsonState = iota // a record, a list, an object with a list, or the end
-	firstElement                   // a record or the end of the list
-	nextElement                    // a record
+	betweenValues jsonState = iota // a record, a list, an object around one, or the end
+	firstElement                   // an element or the end of the list
+	nextElement                    // an element
 	afterElement                   // a comma or the end of the list
-	afterList                      // the rest of the object around the list
+	nextMember                     // a member of the object around a list
+	afterMember                    // a comma or the end of that object
 )
 
 // Reset makes the decoder ready for another log file.
 func (d *JSONDecoder) Reset(r io.Reader, o Origin) {
 	d.view(r)
 	d.encoder.reset(o)
-	d.source, d.state, d.inside = nil, betweenValues, false
+	d.source, d.state, d.inside, d.noData = nil, betweenValues, false, 0
 }
 
 // Source implements Decoder.
@@ -68,8 +91,10 @@ var (
 )
 
 const (
-	notObject = "a list element that is no object"
-	bom       = "\ufeff"
+	notObject  = "a list element that is no object"
+	besideList = "a list beside the list of records"
+	notList    = "data that is no list of records"
+	bom        = "\ufeff"
 )
 
 // Next implements Decoder.
@@ -115,7 +140,7 @@ func (d *JSONDecoder) step(dst, b []byte) (out []byte, done bool, err error) {
 	case firstElement, nextElement, afterElement:
 		return d.element(dst, b, c)
 	default:
-		return dst, false, d.closeObject(b, c)
+		return dst, false, d.member(b, c)
 	}
 }
 
@@ -132,16 +157,16 @@ func (d *JSONDecoder) value(dst, b []byte, c byte) ([]byte, bool, error) {
 		d.pos++
 		d.state, d.inside = firstElement, false
 		return dst, false, nil
+	case 'n':
+		return dst, false, d.null(b)
 	case '{':
-		list, err := findList(b, d.pos)
-		switch {
-		case err != nil:
+		around, err := d.around(b)
+		if err != nil {
 			return dst, false, err
-		case list >= 0 && d.tooLong(list):
-			return dst, false, errLong
-		case list >= 0:
-			d.pos = list
-			d.state, d.inside = firstElement, true
+		}
+		if around {
+			d.pos++
+			d.state = nextMember
 			return dst, false, nil
 		}
 		return d.record(dst, b)
@@ -155,7 +180,7 @@ func (d *JSONDecoder) element(dst, b []byte, c byte) ([]byte, bool, error) {
 		d.pos++
 		d.state = betweenValues
 		if d.inside {
-			d.state = afterList
+			d.state = afterMember
 		}
 		return dst, false, nil
 	case d.state == afterElement && c != ',':
@@ -170,6 +195,12 @@ func (d *JSONDecoder) element(dst, b []byte, c byte) ([]byte, bool, error) {
 			d.state = afterElement
 		}
 		return out, done, err
+	case c == 'n':
+		err := d.null(b)
+		if err == nil {
+			d.state = afterElement
+		}
+		return dst, false, err
 	}
 	end, err := skipValue(b, d.pos)
 	if err != nil {
@@ -177,6 +208,21 @@ func (d *JSONDecoder) element(dst, b []byte, c byte) ([]byte, bool, error) {
 	}
 	d.state = afterElement
 	return dst, false, d.oneRecord(end, notObject)
+}
+
+// null passes over the null at pos. What only begins like one is left alone.
+func (d *JSONDecoder) null(b []byte) error {
+	end, err := skipWord(b, d.pos, "null")
+	switch {
+	case err != nil:
+		return err
+	case end == len(b) && d.err == nil:
+		return errShort
+	case end < len(b) && strings.IndexByte(" \t\r\n,:\"[]{}", b[end]) < 0:
+		return errSyntax
+	}
+	d.pos = end
+	return nil
 }
 
 // record encodes the object at pos.
@@ -219,94 +265,175 @@ func isOneRecord(err error) bool {
 	return errors.As(err, &d) && d.OneRecord
 }
 
-// closeObject passes over what follows the list in the object around it, up to
-// its end or to one more list.
-func (d *JSONDecoder) closeObject(b []byte, c byte) error {
-	if c == '}' {
+// member goes on by one token of the object around a list: a member, or its
+// start if it is the list, or what comes after a member.
+func (d *JSONDecoder) member(b []byte, c byte) error {
+	if d.state == afterMember {
+		switch c {
+		case '}':
+			d.state = betweenValues
+		case ',':
+			d.state = nextMember
+		default:
+			return errSyntax
+		}
 		d.pos++
-		d.state = betweenValues
 		return nil
 	}
-	if c != ',' {
-		return errSyntax
+	key, value, err := memberStart(b, d.pos)
+	if err != nil {
+		return err
 	}
-	list, end, err := member(b, skipSpace(b, d.pos+1))
+	isData := string(key) == dataKey
+	if isData && value < len(b) && b[value] == '[' {
+		d.pos = value + 1
+		d.state, d.inside = firstElement, true
+		return nil
+	}
+	end, err := skipValue(b, value)
 	switch {
 	case err != nil:
 		return err
-	case d.tooLong(max(list, end)):
+	case d.tooLong(end):
 		return errLong
-	case list >= 0:
-		d.pos, d.state = list, firstElement
-	default:
-		d.pos = end
 	}
+	d.state = afterMember
+	if isData && b[value] != 'n' {
+		return d.oneRecord(end, notList)
+	}
+	if b[value] == '[' {
+		if has, _, _ := look(b, value); has != nothing {
+			return d.oneRecord(end, besideList)
+		}
+	}
+	d.pos = end
 	return nil
 }
 
-// findList looks whether the object at i is one with a list of records in its
-// field "data", and returns the place behind the list's bracket; -1 for any
-// other object. Only a few fields may come before it, and none that is an object
-// or a list.
-func findList(b []byte, i int) (int, error) {
-	i = skipSpace(b, i+1)
-	for range 4 {
-		if i == len(b) {
-			return 0, errShort
-		}
-		if b[i] == '}' {
-			return -1, nil
-		}
-		list, end, err := member(b, i)
-		if err != nil || list >= 0 {
-			return list, err
-		}
-		if c := b[end-1]; c == '}' || c == ']' {
-			return -1, nil
-		}
-		if i = skipSpace(b, end); i == len(b) {
-			return 0, errShort
-		}
-		if b[i] != ',' {
-			return -1, nil // the end, or an error that the record's reader names
-		}
-		i = skipSpace(b, i+1)
+const dataKey = "data"
+
+// around reports whether the object at pos goes around a list. One without the
+// text "data" does not. Looking for that is much faster than looking at the
+// members, and a file may be records without a list.
+func (d *JSONDecoder) around(b []byte) (bool, error) {
+	from := max(int(d.noData-d.offset), d.pos)
+	i := bytes.Index(b[from:], []byte(`"`+dataKey+`"`))
+	if i < 0 {
+		d.noData = d.offset + int64(max(from, len(b)-len(dataKey)-1))
+		return false, nil
 	}
-	return -1, nil
+	d.noData = d.offset + int64(from+i)
+	return goesAround(b, d.pos)
 }
 
-// member looks at the member at i of an object around a list: it returns the
-// place behind the list's bracket if it is the list, else -1 and the place
-// behind the member.
-func member(b []byte, i int) (list, end int, err error) {
-	key, value, err := memberStart(b, i)
+// goesAround reports whether the object at i goes around a list. It looks no
+// further than it has to.
+func goesAround(b []byte, i int) (bool, error) {
+	var m members
+	i++
+	for n := 0; ; n++ {
+		at, end, err := memberAt(b, i, n)
+		switch {
+		case err == errFields:
+			return false, nil // the record's reader says so
+		case err != nil:
+			return false, err
+		case end:
+			return m.around(), nil
+		}
+		key, value, err := memberStart(b, at)
+		if err != nil {
+			return false, err
+		}
+		if i, err = m.add(key, b, value); err != nil {
+			return false, err
+		}
+		if m.object || (m.marked && m.list) {
+			return true, nil
+		}
+	}
+}
+
+// members is what an object's members tell of whether it goes around a list.
+type members struct {
+	object bool // an object is in the list data
+	list   bool // data is a list, or null
+	other  bool // data has elements that are neither object nor null, or is no list
+	marked bool // "type":"MTA"
+	meta   bool // an object
+	field  bool // one of a SIEM record
+}
+
+func (m *members) around() bool {
+	return m.object || (m.list && (m.marked || (!m.field && (m.meta || !m.other))))
+}
+
+// add adds the member whose value is at i and returns the place behind it, if
+// that still matters.
+func (m *members) add(key, b []byte, i int) (int, error) {
+	isData := string(key) == dataKey
+	if isData && i < len(b) && b[i] == '[' {
+		m.list = true
+		if m.marked {
+			return i, nil
+		}
+		has, end, err := look(b, i)
+		m.object, m.other = has == objects, m.other || has == values
+		return end, err
+	}
+	end, err := skipValue(b, i)
 	if err != nil {
-		return -1, 0, err
+		return 0, err
 	}
-	if string(key) == "data" {
-		if list, err = listStart(b, value); list >= 0 || err != nil {
-			return list, 0, err
-		}
+	switch string(key) {
+	case dataKey:
+		m.list, m.other = m.list || b[i] == 'n', m.other || b[i] != 'n'
+	case "type":
+		m.marked = m.marked || string(b[i:end]) == `"MTA"`
+	case "meta":
+		m.meta = m.meta || b[i] == '{'
+	case "datetime", "eventTime", "aCode", "acc":
+		m.field = true
 	}
-	end, err = skipValue(b, value)
-	return -1, end, err
+	return end, nil
 }
 
-// listStart returns the place behind the bracket of a list of objects, -1 when
-// there is none at i.
-func listStart(b []byte, i int) (int, error) {
-	if i == len(b) {
-		return 0, errShort
+// content is what a list has in it.
+type content int
+
+const (
+	nothing content = iota // or nulls
+	values                 // something that is neither null nor an object
+	objects
+)
+
+// look looks into the list at i, as far as its first object. If it has none, end
+// is the place behind the list.
+func look(b []byte, i int) (has content, end int, err error) {
+	i++
+	for n := 0; ; n++ {
+		i = skipSpace(b, i)
+		if i < len(b) && b[i] == ']' {
+			return has, i + 1, nil
+		}
+		if n > 0 && i < len(b) {
+			if b[i] != ',' {
+				return nothing, 0, errSyntax
+			}
+			i = skipSpace(b, i+1)
+		}
+		if i == len(b) {
+			return nothing, 0, errShort
+		}
+		switch b[i] {
+		case '{':
+			return objects, 0, nil
+		case 'n':
+		default:
+			has = values
+		}
+		if i, err = skipValue(b, i); err != nil {
+			return nothing, 0, err
+		}
 	}
-	if b[i] != '[' {
-		return -1, nil
-	}
-	first := skipSpace(b, i+1)
-	if first == len(b) {
-		return 0, errShort
-	}
-	if b[first] == '{' || b[first] == ']' {
-		return i + 1, nil
-	}
-	return -1, nil
 }

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unicode/utf8"
 
 	"github.com/tinylib/msgp/msgp"
@@ -21,30 +23,221 @@ func openJSON(r io.Reader) Decoder {
 	return d
 }
 
-func TestJSONShapes(t *testing.T) {
+// jsonFiles are whole JSON log files and what comes of them, as read says it.
+var jsonFiles = []struct {
+	content string
+	want    []string
+}{
+	{`{"type":"MTA","data":[{"a":1},{"b":2}]}`, []string{recordA, recordB}},
+	{" {\n\t\"type\" : \"MTA\" ,\r\n \"data\" : [ {\"a\":1} , {\"b\":2} ] } \n", []string{recordA, recordB}},
+	{`{"data":[{"a":1}],"type":"MTA","more":{"x":[1,2]}}`, []string{recordA}},
+	{`{"data":[{"a":1}],"data":[{"b":2}]}`, []string{recordA, recordB}},
+	{`{"type":"MTA","data":[]}`, nil},
+	{`[{"a":1},{"b":2}]`, []string{recordA, recordB}},
+	{`[]`, nil},
+	{``, nil},
+	{" \n", nil},
+	{"\ufeff[{\"a\":1}]", []string{recordA}},
+	{"{\"a\":1}\n{\"b\":2}\n", []string{recordA, recordB}},
+	{`{"a":1}{"b":2}`, []string{recordA, recordB}},
+	{`{"type":"MTA","data":[{"a":1}]}{"type":"MTA","data":[{"b":2}]}`, []string{recordA, recordB}},
+	{`{"type":"MTA","data":[{"a":1}]}` + "\n" + `[{"b":2}] {"a":1}`, []string{recordA, recordB, recordA}},
+	{`{"type":"x","data":"text"}`, []string{`{,"type":"x","data":"text"}`}},
+	{`{"data":[1,2]}`, []string{`{,"data":[1,2]}`}},
+	{`[{}]`, []string{`{}`}},
+
+	// A null in a list stands for no record.
+	{`[null]`, nil},
+	{`[null,{"a":1}]`, []string{recordA}},
+	{`[{"a":1},null]`, []string{recordA}},
+	{`[ null , null,{"a":1},null,null ,{"b":2} ]`, []string{recordA, recordB}},
+	{`{"type":"MTA","data":[null]}`, nil},
+	{`{"type":"MTA","data":[null,{"a":1}]}`, []string{recordA}},
+	{`{"type":"MTA","data":[{"a":1},null]}`, []string{recordA}},
+	{`{"type":"MTA","data":[null,null,{"a":1},null,{"b":2}]}`, []string{recordA, recordB}},
+	{`{"data":[null]}`, nil},
+	{`{"data":[null,null,{"a":1}]}`, []string{recordA}},
+	{`{"data":[{"a":1},null],"data":[null],"data":null,"data":[{"b":2}]}`, []string{recordA, recordB}},
+
+	// Nor does one between values.
+	{`null`, nil},
+	{"null\n", nil},
+	{`null {"a":1}`, []string{recordA}},
+	{`{"a":1}null`, []string{recordA}},
+	{"{\"a\":1}\nnull\n{\"b\":2}\nnull", []string{recordA, recordB}},
+	{`null[{"a":1}] null null{"b":2}`, []string{recordA, recordB}},
+	{`{"type":"MTA","data":[{"a":1}]}null{"type":"MTA","data":null}[{"b":2}]`, []string{recordA, recordB}},
+
+	// Other elements go out by themselves, wherever they stand.
+	{`[1,{"a":1}]`, []string{`!a list element that is no object at offset 1: 1`, recordA}},
+	{`["x"]`, []string{`!a list element that is no object at offset 1: "x"`}},
+	{`{"type":"MTA","data":["x",{"a":1}]}`, []string{`!a list element that is no object at offset 22: "x"`, recordA}},
+	{`{"type":"MTA","data":[-1.5,{"a":1},true]}`, []string{`!a list element that is no object at offset 22: -1.5`, recordA, `!a list element that is no object at offset 35: true`}},
+	{`{"type":"MTA","data":[[{"b":2}],{"a":1}]}`, []string{`!a list element that is no object at offset 22: [{"b":2}]`, recordA}},
+	{`{"type":"MTA","data":[null,"x"]}`, []string{`!a list element that is no object at offset 27: "x"`}},
+	{`{"data":["x",null,[1],{"a":1}]}`, []string{`!a list element that is no object at offset 9: "x"`, `!a list element that is no object at offset 18: [1]`, recordA}},
+	{`{"type":"MTA","data":["x"]}`, []string{`!a list element that is no object at offset 22: "x"`}},
+	{`{"data":["x"],"type":"MTA"}`, []string{`!a list element that is no object at offset 9: "x"`}},
+	{`{"meta":{"status":200},"data":["x"]}`, []string{`!a list element that is no object at offset 31: "x"`}},
+
+	// An object around no records at all.
+	{`{"type":"MTA","data":null}`, nil},
+	{`{"data":null}`, nil},
+	{`{"data":null,"type":"MTA"}`, nil},
+	{`{"data":[]}`, nil},
+	{`{"count":0,"data":[ ],"more":{"x":[1,2]}}`, nil},
+	{`{"meta":{"status":200},"data":null,"fail":[]}`, nil},
+	{`{"meta":{"status":200},"data":[],"fail":[]}`, nil},
+	{`{"type":"MTA","data":null}{"type":"MTA","data":[{"a":1}]}`, []string{recordA}},
+	{"{\"type\":\"MTA\",\"data\":null}\n{\"b\":2}\n", []string{recordB}},
+
+	// Members before and after the list.
+	{`{"o":{},"data":[{"a":1}]}`, []string{recordA}},
+	{`{"meta":{"status":200},"data":[{"a":1},{"b":2}],"fail":[]}`, []string{recordA, recordB}},
+	{`{"fail":[],"meta":{"pagination":{"next":[1]}},"data":[null,{"a":1}]}`, []string{recordA}},
+	{`{"l":[null,null],"data":[{"a":1}],"l":[null]}`, []string{recordA}},
+	{`{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"data":[{"a":1}]}`, []string{recordA}},
+	{`{"text":"\"data\":","data":[{"a":1}]}`, []string{recordA}},
+	{`{"meta":{"data":[{"b":2}]},"data":[{"a":1}]}`, []string{recordA}},
+	{`{"data":[{"a":1}],"fail":[{"errors":[]}]}`, []string{recordA, `!a list beside the list of records at offset 18: "fail":[{"errors":[]}]`}},
+	{`{"fail":[{"errors":[]}],"data":[{"a":1}]}`, []string{`!a list beside the list of records at offset 1: "fail":[{"errors":[]}]`, recordA}},
+	{`{"data":[], "fail" : [null, 1] ,"type":"MTA"}`, []string{`!a list beside the list of records at offset 12: "fail" : [null, 1]`}},
+	{`{"data":[{"a":1}],"data":"x","data":{"b":2}}`, []string{recordA, `!data that is no list of records at offset 18: "data":"x"`, `!data that is no list of records at offset 29: "data":{"b":2}`}},
+	{`{"data":"x","data":[{"a":1}]}`, []string{`!data that is no list of records at offset 1: "data":"x"`, recordA}},
+
+	// A record that has a field data.
+	{`{"type":"MTA","data":{"b":2}}`, []string{`{,"type":"MTA","data":{"b":2}}`}},
+	{`{"data":{"data":[{"b":2}]}}`, []string{`{,"data":{"data":[{"b":2}]}}`}},
+	{`{"data":[null,1]}`, []string{`{,"data":[null,1]}`}},
+	{`{"x":1,"data":[[{"b":2}]]}`, []string{`{,"x":1,"data":[[{"b":2}]]}`}},
+	{`{"acc":"C0A0","data":[1,2]}`, []string{`{,"acc":"C0A0","data":[1,2]}`}},
+	{`{"aCode":"x","meta":{},"data":["x"]}`, []string{`{,"aCode":"x","meta":{},"data":["x"]}`}},
+	{`{"acc":"C0A0","data":null}` + "\n" + `{"data":[],"datetime":""}`, []string{`{,"acc":"C0A0","data":null}`, `{,"data":[],"datetime":""}`}},
+	{`{"data":[null],"eventTime":""}{"a":1}`, []string{`{,"data":[null],"eventTime":""}`, recordA}},
+	{`[{"type":"MTA","data":[null]},{"data":null}]`, []string{`{,"type":"MTA","data":[null]}`, `{,"data":null}`}},
+
+	// What is cut short or no JSON.
+	// What was seen in production: a file cut after its head.
+	{`{ "type" : "MTA", "data" : `, []string{`!cut short at offset 0: { "type" : "MTA", "data" : `}},
+	{`{"type":"MTA","data":nul`, []string{`!cut short at offset 0: {"type":"MTA","data":nul`}},
+	{`{"type":"MTA","data":null`, []string{`!cut short at offset 25: `}},
+	{`{"type":"MTA","data":[nul`, []string{`!cut short at offset 22: nul`}},
+	{`{"type":"MTA","data":[null`, []string{`!cut short at offset 26: `}},
+	{`{"data":[null,`, []string{`!cut short at offset 0: {"data":[null,`}},
+	{`{"data":[{"a":1}],"fail":[1`, []string{recordA, `!cut short at offset 18: "fail":[1`}},
+	{`[nullx,{"a":1}]`, []string{`!not JSON at offset 1: nullx,{"a":1}]`}},
+	{`{"type":"MTA","data":[null_,{"a":1}]}`, []string{`!not JSON at offset 22: null_,{"a":1}]}`}},
+	{`[null,]`, []string{`!not JSON at offset 6: ]`}},
+	{`[null {"a":1}]`, []string{`!not JSON at offset 6: {"a":1}]`}},
+	{`nullify`, []string{`!not JSON at offset 0: nullify`}},
+	{"null\x00", []string{"!not JSON at offset 0: null\x00"}},
+	{`nil`, []string{`!not JSON at offset 0: nil`}},
+	{`{"data":[1,],"data":[{"a":1}]}`, []string{`!not JSON at offset 0: {"data":[1,],"data":[{"a":1}]}`}},
+	{`{"data":[{"a":1}],}`, []string{recordA, `!not JSON at offset 18: }`}},
+	{`{"data":[{"a":1}]:`, []string{recordA, `!not JSON at offset 17: :`}},
+	{`{"data":[{"a":1}],"l":[1}`, []string{recordA, `!not JSON at offset 18: "l":[1}`}},
+	{`{"data":null]`, []string{`!not JSON at offset 0: {"data":null]`}},
+}
+
+const recordA, recordB = `{,"a":1}`, `{,"b":2}`
+
+func TestJSONFiles(t *testing.T) {
+	for _, f := range jsonFiles {
+		checkFile(t, openJSON, f.content, f.want...)
+	}
+}
+
+// TestJSONFilesInTwoViews reads files that are cut in two anywhere by what is in
+// view.
+func TestJSONFilesInTwoViews(t *testing.T) {
+	for _, f := range jsonFiles {
+		if strings.HasPrefix(f.content, bom) {
+			continue
+		}
+		d := new(JSONDecoder)
+		want := comesTo(t, d, strings.NewReader(f.content))
+		for at := range len(f.content) {
+			if got := comesTo(t, d, inTwoViews(f.content, at))[1:]; !slices.Equal(got, want) {
+				t.Errorf("file %s comes to %q, cut at %d to %q", f.content, want, at, got)
+			}
+		}
+	}
+}
+
+// inTwoViews gives a file, after a record of such a length that a decoder's
+// first view ends at a place in the file.
+func inTwoViews(content string, at int) io.Reader {
+	first := `{"":"` + strings.Repeat("x", windowSize/2-at-len(`{"":""}`)) + `"}`
+	return io.MultiReader(strings.NewReader(first), strings.NewReader(content[:at]), strings.NewReader(content[at:]))
+}
+
+// comesTo says what a file comes to: records and damages as they stand in it.
+func comesTo(t testing.TB, d *JSONDecoder, file io.Reader) []string {
+	t.Helper()
+	var out []string
+	room := make([]byte, 0, 2*windowSize)
+	d.Reset(file, origin())
+	for {
+		_, err := d.Next(room)
+		var damage *Damage
+		switch {
+		case err == io.EOF:
+			return out
+		case err == nil:
+			out = append(out, "record "+string(d.Source()))
+		case !errors.As(err, &damage):
+			t.Fatal(err)
+		case damage.OneRecord:
+			out = append(out, damage.Reason+" "+string(d.Source()))
+		default:
+			rest, err := io.ReadAll(d.Rest())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return append(out, damage.Reason+" "+string(rest))
+		}
+	}
+}
+
+func TestJSONListBeginsLate(t *testing.T) {
 	check := func(content string, want ...string) {
 		t.Helper()
-		checkFile(t, openJSON, content, want...)
+		if got := read(t, openJSON(iotest.HalfReader(strings.NewReader(content)))); !slices.Equal(got, want) {
+			t.Errorf("file %.30s…: got %.200q, want %.200q", content, got, want)
+		}
 	}
-	a, b := `{,"a":1}`, `{,"b":2}`
-	check(`{"type":"MTA","data":[{"a":1},{"b":2}]}`, a, b)
-	check(" {\n\t\"type\" : \"MTA\" ,\r\n \"data\" : [ {\"a\":1} , {\"b\":2} ] } \n", a, b)
-	check(`{"data":[{"a":1}],"type":"MTA","more":{"x":[1,2]}}`, a)
-	check(`{"data":[{"a":1}],"data":[{"b":2}]}`, a, b)
-	check(`{"type":"MTA","data":[]}`)
-	check(`[{"a":1},{"b":2}]`, a, b)
-	check(`[]`)
-	check(``)
-	check(" \n")
-	check("\ufeff[{\"a\":1}]", a)
-	check("{\"a\":1}\n{\"b\":2}\n", a, b)
-	check(`{"a":1}{"b":2}`, a, b)
-	check(`{"type":"MTA","data":[{"a":1}]}{"type":"MTA","data":[{"b":2}]}`, a, b)
-	check(`{"type":"MTA","data":[{"a":1}]}`+"\n"+`[{"b":2}] {"a":1}`, a, b, a)
-	check(`{"o":{},"data":[{"a":1}]}`, `{,"o":{},"data":[{"a":1}]}`)
-	check(`{"type":"x","data":"text"}`, `{,"type":"x","data":"text"}`)
-	check(`{"data":[1,2]}`, `{,"data":[1,2]}`)
-	check(`[{}]`, `{}`)
+	// More nulls than one view has, and more than a record may be long.
+	for _, n := range []int{windowSize / 5, MaxRecord / 2} {
+		nulls := strings.Repeat("null,", n)
+		check(`[`+nulls+`{"a":1}]`, recordA)
+		check(`{"type":"MTA","data":[`+nulls+`{"a":1}]}`, recordA)
+	}
+	check(strings.Repeat("null ", MaxRecord/4)+`{"a":1}`, recordA)
+	nulls := strings.Repeat("null,", MaxRecord/10)
+	check(`{"data":[`+nulls+`{"a":1}]}`, recordA)
+	check(`{"data":[`+nulls+`null]}{"a":1}`, recordA)
+	check(`{"meta":"`+strings.Repeat("x", MaxRecord-100)+`","data":[{"a":1}]}`, recordA)
+	// What can't be told from a record by its first MaxRecord bytes.
+	long := `{"data":[` + strings.Repeat("null,", MaxRecord/4) + `{"a":1}]}`
+	check(long, `!a record of more than 1048576 bytes at offset 0: `+long)
+	long = `"fail":["` + strings.Repeat("x", MaxRecord) + `"]}`
+	check(`{"data":[{"a":1}],`+long, recordA, `!a record of more than 1048576 bytes at offset 18: `+long)
+}
+
+// TestJSONRecordsWithoutAList has records that are large, many, or speak of data.
+func TestJSONRecordsWithoutAList(t *testing.T) {
+	var content strings.Builder
+	var want []string
+	for i := range 3000 {
+		record := fmt.Sprintf(`{"n":%d,"text":"%s"}`, i, strings.Repeat("x", i%200))
+		if i%500 == 7 {
+			record = fmt.Sprintf(`{"n":%d,"l":[{"data":[{}]}],"text":"data","data":"data"}`, i)
+		}
+		content.WriteString(record + "\n")
+		want = append(want, `{,`+record[1:])
+	}
+	content.WriteString(`{"type":"MTA","data":[{"a":1}]}`)
+	checkFile(t, openJSON, content.String(), append(want, recordA)...)
 }
 
 func TestJSONDamage(t *testing.T) {
@@ -53,8 +246,6 @@ func TestJSONDamage(t *testing.T) {
 		checkFile(t, openJSON, content, want...)
 	}
 	a := `{,"a":1}`
-	// What was seen in production: a file cut after its head.
-	check(`{ "type" : "MTA", "data" : `, `!cut short at offset 0: { "type" : "MTA", "data" : `)
 	check(`{"type":"MTA","data":[{"a":1},{"b`, a, `!cut short at offset 30: {"b`)
 	check(`{"type":"MTA","data":[{"a":1},`, a, `!cut short at offset 30: `)
 	check(`{"type":"MTA","data":[{"a":1}`, a, `!cut short at offset 29: `)
@@ -72,7 +263,6 @@ func TestJSONDamage(t *testing.T) {
 	check(`<html>`, `!not JSON at offset 0: <html>`)
 	// A list element that is no record does not hide the next.
 	check(`[{"a":1},null,[1,{"x":"]"}],"s",-1.5e3 ,{"a":1}]`, a,
-		`!a list element that is no object at offset 9: null`,
 		`!a list element that is no object at offset 14: [1,{"x":"]"}]`,
 		`!a list element that is no object at offset 28: "s"`,
 		`!a list element that is no object at offset 32: -1.5e3`, a)
@@ -178,29 +368,36 @@ func TestJSONKeepsInvalidUTF8(t *testing.T) {
 }
 
 func TestJSONAllocatesNothingPerRecord(t *testing.T) {
-	content := `{"type":"MTA","data":[` + strings.Repeat(`{"datetime":"2021-10-19T07:06:40+0100","Subject":"a \"b\" \u00e9","SpamProcessingDetail":{"spf":{"info":"x","allow":true}},"n":1.5,"l":[1,2]},`, 999) + `{"a":1}]}`
+	record := `{"datetime":"2021-10-19T07:06:40+0100","Subject":"a \"b\" \u00e9","SpamProcessingDetail":{"spf":{"info":"x","allow":true}},"n":1.5,"l":[1,2]}`
 	d := new(JSONDecoder)
 	dst := make([]byte, 0, 1<<10)
-	perFile := testing.AllocsPerRun(10, func() {
-		d.Reset(strings.NewReader(content), origin())
-		for {
-			out, err := d.Next(dst[:0])
-			if err == io.EOF {
-				return
+	check := func(content string) {
+		t.Helper()
+		perFile := testing.AllocsPerRun(10, func() {
+			d.Reset(strings.NewReader(content), origin())
+			for {
+				out, err := d.Next(dst[:0])
+				if err == io.EOF {
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				dst = out
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			dst = out
+		})
+		if perFile > 5 && !raceDetector {
+			t.Errorf("%v allocations for a file of 1000 records", perFile)
 		}
-	})
-	if perFile > 5 && !raceDetector {
-		t.Errorf("%v allocations for a file of 1000 records", perFile)
 	}
+	check(`{"type":"MTA","data":[` + strings.Repeat(record+",", 999) + `{"a":1}]}`)
+	check(`{"type":"MTA","data":[` + strings.Repeat(record+",null,", 999) + `{"a":1}]}`)
+	check(strings.Repeat(record+"\n", 1000))
+	check(strings.Repeat(record+"\nnull", 999) + `{"data":"x"}`)
 }
 
-// FuzzJSON holds the decoder to what encoding/json makes of the same value,
-// and to losing nothing of what neither takes.
+// FuzzJSON holds the decoder to what encoding/json makes of the same value, as an
+// element of a list and as a file, and to losing nothing of what neither takes.
 func FuzzJSON(f *testing.F) {
 	for _, s := range []string{
 		`{"a":1}`, `{"a":{"b":[1,2.5,"x",null,true]}}`, `{"":"\u00e9\ud83d\ude00","":0}`, `{"a":-0}`, `{"n":123456789012345678901234567890}`,
@@ -210,9 +407,17 @@ func FuzzJSON(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
+	for _, file := range jsonFiles {
+		f.Add([]byte(file.content))
+	}
+	d := new(JSONDecoder)
 	f.Fuzz(func(t *testing.T, value []byte) {
+		fuzzFile(t, d, string(value))
 		content := append(append([]byte(`[{"first":0},`), value...), `,{"last":0}]`...)
 		records, left, _ := pieces(t, openJSON(bytes.NewReader(content)), content)
+		if string(bytes.Trim(value, " \t\r\n")) == "null" && (len(records) != 2 || len(left) != 0) {
+			t.Fatalf("%q: %d records, damaged %q", value, len(records), left)
+		}
 		want, ok := reference(value)
 		if !ok {
 			return
@@ -224,6 +429,140 @@ func FuzzJSON(f *testing.F) {
 			t.Fatalf("%q:\n got %s\nwant %s", value, got, want)
 		}
 	})
+}
+
+// fuzzFile checks what a whole file comes to.
+func fuzzFile(t *testing.T, d *JSONDecoder, content string) {
+	t.Helper()
+	got := comesTo(t, d, strings.NewReader(content))
+	if want, ok := fileReference(content); ok && !slices.Equal(got, want) {
+		t.Fatalf("%q comes to %q, want %q", content, got, want)
+	}
+	if len(content) > 0 && len(content) < windowSize/4 && content[0] != bom[0] {
+		at := int(content[0]^content[len(content)-1]) % len(content)
+		if cut := comesTo(t, d, inTwoViews(content, at))[1:]; !slices.Equal(got, cut) {
+			t.Fatalf("%q comes to %q, cut at %d to %q", content, got, at, cut)
+		}
+	}
+}
+
+// fileReference is comesTo by encoding/json, for files of nothing but valid
+// JSON within the bounds of records and without escapes, which keys are not
+// looked for behind.
+func fileReference(content string) (want []string, ok bool) {
+	if !utf8.ValidString(content) || strings.Contains(content, `\`) || len(content) > windowSize/2 {
+		return nil, false
+	}
+	for d := json.NewDecoder(strings.NewReader(content)); ; {
+		var v json.RawMessage
+		err := d.Decode(&v)
+		if err == io.EOF {
+			return want, true
+		}
+		if err != nil {
+			return nil, false
+		}
+		switch v[0] {
+		case '{':
+			want, ok = objectReference(want, v)
+		case '[':
+			want, ok = listReference(want, v)
+		case 'n':
+			ok = strings.Trim(content[d.InputOffset():min(int(d.InputOffset())+1, len(content))], " \t\r\n,:\"[]{}") == ""
+		default:
+			ok = false
+		}
+		if !ok {
+			return nil, false
+		}
+	}
+}
+
+func listReference(want []string, list json.RawMessage) ([]string, bool) {
+	var elements []json.RawMessage
+	if json.Unmarshal(list, &elements) != nil {
+		return nil, false
+	}
+	for _, v := range elements {
+		switch v[0] {
+		case 'n':
+		case '{':
+			if _, ok := reference(v); !ok {
+				return nil, false
+			}
+			want = append(want, "record "+string(v))
+		default:
+			want = append(want, notObject+" "+string(v))
+		}
+	}
+	return want, true
+}
+
+// objectReference decides by all members of an object, and not by as few as
+// may be.
+func objectReference(want []string, object json.RawMessage) ([]string, bool) {
+	if _, ok := reference(object); !ok {
+		return nil, false
+	}
+	type member struct {
+		key, source string
+		value       json.RawMessage
+	}
+	var all []member
+	is := map[string]bool{} // a key, or a key with a kind of value
+	objects, nulls := 0, 0
+	d := json.NewDecoder(bytes.NewReader(object))
+	for _, _ = d.Token(); d.More(); {
+		key, _ := d.Token()
+		m := member{key: key.(string)}
+		from := d.InputOffset() - int64(len(m.key)) - 2
+		if d.Decode(&m.value) != nil {
+			return nil, false
+		}
+		m.source = string(object[from:d.InputOffset()])
+		all = append(all, m)
+		is[m.key], is[m.key+"\x00"+string(m.value[:1])], is[m.key+"\x00"+string(m.value)] = true, true, true
+		var elements []json.RawMessage
+		if m.key == "data" && json.Unmarshal(m.value, &elements) == nil {
+			for _, e := range elements {
+				switch e[0] {
+				case '{':
+					objects++
+				case 'n':
+					nulls++
+				default:
+					is["data\x00others"] = true
+				}
+			}
+		}
+	}
+	ofRecord := is["datetime"] || is["eventTime"] || is["aCode"] || is["acc"]
+	others := is["data\x00others"]
+	for key := range is {
+		others = others || (strings.HasPrefix(key, "data\x00") && len(key) == len("data\x00x") && key != "data\x00[" && key != "data\x00n")
+	}
+	list := is["data\x00["] || is["data\x00n"]
+	marked := is["type\x00\"MTA\""]
+	if objects == 0 && (!list || (!marked && (ofRecord || (others && !is["meta\x00{"])))) {
+		return append(want, "record "+string(object)), true
+	}
+	for _, m := range all {
+		var elements []any
+		isList := json.Unmarshal(m.value, &elements) == nil
+		empty := !slices.ContainsFunc(elements, func(v any) bool { return v != nil })
+		switch {
+		case m.key == "data" && isList:
+			var ok bool
+			if want, ok = listReference(want, m.value); !ok {
+				return nil, false
+			}
+		case m.key == "data":
+			want = append(want, notList+" "+m.source)
+		case !empty:
+			want = append(want, besideList+" "+m.source)
+		}
+	}
+	return want, true
 }
 
 // pieces decodes a file, checks that what comes of it lies in the file in its

@@ -121,9 +121,11 @@ func hexDigit(c byte) rune {
 }
 
 // skipValue returns the place behind the value that begins at or behind i. It
-// doesn't call itself: depth costs it a byte a level.
+// doesn't call itself: depth costs it a byte a level, and an allocation only where
+// it is great.
 func skipValue(b []byte, i int) (int, error) {
-	var stack []byte // the closing brackets that are due
+	var room [64]byte
+	stack := room[:0] // the closing brackets that are due
 	for {
 		i = skipSpace(b, i)
 		if i == len(b) {
