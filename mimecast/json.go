@@ -10,8 +10,9 @@ import (
 // This file alone knows which library reads the API's envelopes. They come from
 // the network, so lists in them are bounded while they are read.
 
-// maxElements bounds a list: pages have at most 10,000 events.
-const maxElements = 20000
+// maxElements bounds a list. Pages have at most 10,000 events; what a JSON answer
+// with SIEM records may have is not known, and [maxEnvelope] bounds it first.
+const maxElements = 500_000
 
 // rawJSON is a JSON value as the service spelled it.
 type rawJSON = jsoniter.RawMessage

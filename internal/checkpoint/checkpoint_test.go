@@ -171,7 +171,7 @@ func TestFilesThatAreNone(t *testing.T) {
 			return err
 		}
 		return b.Put(keyVersion, []byte("2"))
-	}), `version "2"`)
+	}), `version "2", this plugin knows version 1; install the version of the plugin that wrote it`)
 	check("folder", func(path string) error { return os.Mkdir(path, 0o700) }, "can't be opened")
 	if _, err := open(filepath.Join(dir, "no", "such", "folder", "x.db")); err == nil || !strings.Contains(err.Error(), "its folder does not exist") {
 		t.Errorf("no folder: %v", err)

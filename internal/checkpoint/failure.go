@@ -33,7 +33,7 @@ var errFaults = errors.New("too many of its pages could not be read; check the d
 func isDamage(err error) bool {
 	for _, damage := range []error{
 		bolterrors.ErrInvalid, bolterrors.ErrVersionMismatch, bolterrors.ErrChecksum,
-		errForeign, errVersion, errTruncated, errFreelist, errDamaged,
+		errForeign, errTruncated, errFreelist, errDamaged,
 	} {
 		if errors.Is(err, damage) {
 			return true
@@ -48,6 +48,8 @@ func opening(path string, err error) error {
 	switch {
 	case isDamage(err):
 		return fmt.Errorf("db %s can't be used as a checkpoint file; move it away to start anew: %w", path, err)
+	case errors.Is(err, errVersion):
+		return fmt.Errorf("db %s can't be used: %w; install the version of the plugin that wrote it, which keeps the position", path, err)
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("db %s can't be made: its folder does not exist", path)
 	}

@@ -307,6 +307,9 @@ func (r *batchRun) confirm(ctx context.Context, what oddity) error {
 	if err := r.f.body.failed(); err != nil || r.confirmed {
 		return err
 	}
+	if r.at.records < r.skip.records {
+		return nil // it was confirmed when it was delivered
+	}
 	again, err := r.fetch(ctx, r.f.request)
 	switch {
 	case err != nil:

@@ -276,10 +276,11 @@ func (p *paged) takeAll(ctx context.Context, run *pagedRun, events []mimecast.Ev
 
 // reached returns the position after the last event of a poll that did not read
 // all its pages. The pages come oldest first, so no event before that one is
-// missing. Where they come in another order the position stays.
+// missing. Where they come in another order, or all at one time, the position
+// stays.
 func (p *paged) reached(run *pagedRun) pagedPosition {
 	next := p.pos
-	if run.last.Before(run.first) || run.last.Before(run.newest.Add(-p.overlap)) {
+	if !run.last.After(run.first) || run.last.Before(run.newest.Add(-p.overlap)) {
 		return next
 	}
 	if run.last.After(next.Newest) {

@@ -101,6 +101,9 @@ func statfs(path string) (free, total uint64, err error) {
 		return 0, 0, err
 	}
 	size := uint64(st.Bsize)
+	if int64(st.Bavail) < 0 && st.Blocks>>63 == 0 {
+		st.Bavail = 0 // what is kept for the superuser is in use
+	}
 	return product(st.Bavail, size), product(st.Blocks, size), nil
 }
 

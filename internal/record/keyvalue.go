@@ -45,6 +45,7 @@ type KeyValueDecoder struct {
 	ambiguous string   // why the line can be read in another way too
 	texts     bool     // the line so far has a text
 	left      bool     // and one that nothing closes
+	looked    int      // bytes looked at to find where texts end
 	strict    bool     // every end of a subject is to be looked into
 	split     bool     // the record ended without a line end
 	joined    bool     // so did all before it
@@ -165,7 +166,7 @@ func (d *KeyValueDecoder) line(b []byte, i int) ([]byte, error) {
 // record appends the line at pos as a record, and returns the place after it. If
 // a field comes twice, or a text is left open, the subject may have ended too early.
 func (d *KeyValueDecoder) record(dst, b []byte) ([]byte, int, error) {
-	d.strict = false
+	d.strict, d.looked = false, 0
 	out, end, err := d.fields(dst, b)
 	if err == nil && d.texts && (d.left || d.ambiguous == fieldTwice) {
 		d.strict = true

@@ -669,6 +669,8 @@ func (f secondForger) lineEnds() string {
 //     Where all that follows is imitated too, the bytes are those of two honest
 //     lines. Where it is not, the first line still is one, so these are left out
 //     as well.
+//   - A line end follows in the subject, and all of a line: it may be one, and
+//     what stands before it a line that was cut.
 //   - An object begins in the subject and a line end breaks it off. The service
 //     may cut values, so such a line can be one.
 //   - The line can be read as an honest one that has other values outside the
@@ -696,7 +698,11 @@ func (a secondAttack) undecidable() bool {
 			continue
 		}
 		stands = stands || a.canStand(strings.TrimRight(a.line[:i], "\r\n"))
-		if stands && secondBegin.MatchString(a.line[i+1:]) {
+		if !secondBegin.MatchString(a.line[i+1:]) {
+			continue
+		}
+		line, _, _ := strings.Cut(strings.ReplaceAll(a.line[i+1:], "\r", "\n"), "\n")
+		if next, ok := honestFields(line); stands || (ok && once(next)) {
 			return true
 		}
 	}

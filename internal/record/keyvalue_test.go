@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func openKeyValue(r io.Reader) Decoder {
@@ -100,6 +102,47 @@ func TestKeyValueLineEnds(t *testing.T) {
 	check(whole+"\n"+text("x")+"\n", `@1634623600 {,"datetime":"2021-10-19T07:06:40+0100","Act":"Rej","Dir":"Inbound","Sender":"real","Rcpt":"me","Route":"\\host"}`, want("x"))
 	check(at+"|Subject=\\x\n"+line(0)+"\n", `@1634623600 {,"datetime":"2021-10-19T07:06:40+0100","Subject":"x"}`, wants[0])
 }
+
+// TestKeyValueKeepsTheNextRecord has lines that look as if their text went on,
+// before lines that are whole.
+func TestKeyValueKeepsTheNextRecord(t *testing.T) {
+	const at = "datetime=2021-10-19T07:06:40+0100"
+	next := at + `|Dir=In|MsgId=2|Subject=\other mail\|Sender=s|Rcpt=r|Act=Acc`
+	want := `@1634623600 {,"datetime":"2021-10-19T07:06:40+0100","Dir":"In","MsgId":"2","Subject":"other mail","Sender":"s","Rcpt":"r","Act":"Acc"}`
+	for line, first := range map[string]string{
+		`|Dir=In|MsgId=1|Subject=\hello\|headerFrom=x|Sender=y@evil.example|Sender=s|Rcpt=r|Act=Acc`: `,"Dir":"In","MsgId":"1","Subject":"hello","headerFrom":"x","Sender":"y@evil.example","Rcpt":"r","Act":"Acc"}`,
+		`|Dir=In|MsgId=1|Subject=\cut`:                                 `,"Dir":"In","MsgId":"1","Subject":"cut"}`,
+		`|Dir=In|MsgId=1|Subject=\`:                                    `,"Dir":"In","MsgId":"1","Subject":null}`,
+		`|Dir=In|Subject=\hello\|Sender=s|Rcpt=r|Act=Acc|Route=\\host`: `,"Dir":"In","Subject":"hello","Sender":"s","Rcpt":"r","Act":"Acc","Route":"\\host"}`,
+	} {
+		for _, end := range []string{"\n", "\r", "\r\n"} {
+			first := flagged(t, `@1634623600 {,"datetime":"2021-10-19T07:06:40+0100"`+first, textEnds, at+line)
+			checkFile(t, openKeyValue, at+line+end+next+end+next+end, first, want, want)
+		}
+	}
+}
+
+// TestKeyValueDependsOnNoReadSize has a line whose end comes into view late.
+func TestKeyValueDependsOnNoReadSize(t *testing.T) {
+	const at = "datetime=2021-10-19T07:06:40+0100|"
+	for _, long := range []int{60000, 100000, 300000} {
+		content := at + `Dir=a|Subject=\x\|Dir=In` + "\n" + at + `Dir=In|Subject=\y\|Dir=` + strings.Repeat("z", long) + `\|Act=Acc|Sender=a|Rcpt=b` + "\n"
+		whole := read(t, openKeyValue(strings.NewReader(content)))
+		for _, size := range []int{1000, 64 << 10, 70000, 128 << 10} {
+			if diff := cmp.Diff(whole, read(t, openKeyValue(&sized{strings.NewReader(content), size}))); diff != "" {
+				t.Errorf("%d in reads of %d: %.500s", long, size, diff)
+			}
+		}
+	}
+}
+
+// sized reads so many bytes at a time.
+type sized struct {
+	r    io.Reader
+	size int
+}
+
+func (s *sized) Read(p []byte) (int, error) { return s.r.Read(p[:min(len(p), s.size)]) }
 
 // flagged returns a shown record with the fields of one that is ambiguous.
 func flagged(t *testing.T, shown, why, line string) string {

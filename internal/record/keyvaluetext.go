@@ -27,9 +27,11 @@ func (d *KeyValueDecoder) doubt(why string) {
 // Bounds of what is looked into where a text has several ends: hostile lines must
 // not cost more than they are worth.
 const (
-	maxOpen = 64 << 10 // bytes of a text that its line does not close
-	maxEnds = 64       // ends of one text
-	maxRest = 128      // fields after one of them
+	maxOpen   = 64 << 10  // bytes of a text that its line does not close
+	maxLines  = 16        // lines that it goes on over which begin as lines do
+	maxEnds   = 64        // ends of one text
+	maxRest   = 128       // parts of the line after one of them
+	maxLooked = 512 << 10 // bytes looked at for all that, in one line
 )
 
 // textEnd returns where the text that opens at a place in line ends: at its
@@ -50,50 +52,54 @@ const (
 // What a sender writes is the subject. The rest of a text before it is read up to
 // the subject only, for nothing in a subject may tell where another text ends.
 func (d *KeyValueDecoder) textEnd(b, line, key []byte, open int) (int, error) {
+	subject := isSubject(key)
 	reach, err := d.reach(b, len(line), open)
 	if err != nil {
 		return 0, err
 	}
-	end := closingIn(b[:reach], open+1)
-	if end < 0 {
-		if !isSubject(key) {
+	first := closingIn(b[:reach], open+1)
+	for lines := 0; first < 0; lines++ {
+		if !subject {
 			d.left = true
 			return len(line), nil // what is no sender's holds no line
 		}
-		if end, err = d.closingBehind(b, reach, open); err != nil || end < 0 {
+		if reach, err = d.reachOn(b, reach, open, lines); err != nil || reach < 0 {
 			return len(line), err
 		}
-		if reach, err = d.reach(b, lineBreak(b, end), open); err != nil {
-			return 0, err
-		}
+		first = closingIn(b[:reach], open+1)
 	}
-	nearest := end
-	for subject, first := isSubject(key), end; ; {
+	end, nearest := first, first
+	for lines := 0; ; lines++ {
 		r := reading{end: first}
 		looked := d.strict || reach > len(line) || closingIn(b[:reach], first+1) >= 0
 		if looked {
 			r = d.choose(b[:reach], first, subject)
 		}
-		end = r.end
-		more := -1 // where the lines that follow have another end
-		switch {
-		case !subject:
-		case looked && (r.twice || r.open):
-			d.doubt(textEnds)
-			more, err = d.closingBehind(b, reach, open)
-		default:
-			if more, err = d.danglesBehind(b, end); more >= 0 {
-				d.doubt(textEnds)
-				first = more
-			}
+		if end = r.end; !subject {
+			break
 		}
+		if looked && (r.twice || r.open) {
+			d.doubt(textEnds)
+			further, err := d.reachOn(b, reach, open, lines)
+			if err != nil {
+				return 0, err
+			}
+			if further < 0 {
+				break
+			}
+			reach = further
+			continue
+		}
+		more, err := d.danglesBehind(b, end)
 		if err != nil {
 			return 0, err
 		}
-		if more < 0 || more-open > maxOpen {
+		if more < 0 || more-open > maxOpen || lines == maxLines {
 			break
 		}
-		if reach, err = d.reach(b, lineBreak(b, more), open); err != nil {
+		d.doubt(textEnds)
+		first = more
+		if reach, err = d.reachEnd(b, more, open); err != nil {
 			return 0, err
 		}
 	}
@@ -106,7 +112,7 @@ func (d *KeyValueDecoder) textEnd(b, line, key []byte, open int) (int, error) {
 // reach returns how far a text that opens at a place may be closed: to the end of
 // its line, and over the lines after it that do not begin as lines do.
 func (d *KeyValueDecoder) reach(b []byte, end, open int) (int, error) {
-	for end-open < maxOpen {
+	for end-open < maxOpen && d.looked < maxLooked {
 		i := afterBlanks(b, end)
 		if i+lineHead > len(b) && !d.complete(b) {
 			return 0, errShort
@@ -114,11 +120,60 @@ func (d *KeyValueDecoder) reach(b []byte, end, open int) (int, error) {
 		if i == len(b) || d.beginsLine(b, i) {
 			break
 		}
+		d.looked -= end
 		if end = lineBreak(b, i); end == len(b) && !d.complete(b) {
 			return 0, errShort
 		}
+		d.looked += end
 	}
 	return end, nil
+}
+
+// reachEnd does the same from the end of the line that i is in.
+func (d *KeyValueDecoder) reachEnd(b []byte, i, open int) (int, error) {
+	end := lineBreak(b, i)
+	if end == len(b) && !d.complete(b) {
+		return 0, errShort
+	}
+	return d.reach(b, end, open)
+}
+
+// reachOn returns how far the text may be closed over one more line, -1 where it
+// may not: a line that is a whole record by itself is one.
+func (d *KeyValueDecoder) reachOn(b []byte, reach, open, lines int) (int, error) {
+	i := afterBlanks(b, reach)
+	if i == len(b) || i-open > maxOpen || lines == maxLines || d.looked > maxLooked {
+		return -1, nil
+	}
+	end := lineBreak(b, i)
+	if end == len(b) && !d.complete(b) {
+		return 0, errShort
+	}
+	if d.isWhole(b[:end], i) {
+		d.doubt(textEnds)
+		return -1, nil
+	}
+	return d.reach(b, end, open)
+}
+
+// isWhole reports whether the line that begins at i is a record with all that its
+// type always has, none of it twice, and no end of a text that it does not open.
+func (d *KeyValueDecoder) isWhole(line []byte, i int) bool {
+	d.rest = d.rest[:0]
+	for i = afterBlanks(line, i); i < len(line); i = afterBlanks(line, i) {
+		p := partAt(line, i)
+		if p.key == 0 || p.dangling || p.open || len(d.rest) == maxRest || among(d.rest, line, line[i:i+p.key]) {
+			return false
+		}
+		d.rest = append(d.rest, keyAt{uint32(i), uint32(p.key)})
+		i = p.end
+	}
+	for _, name := range d.always {
+		if !among(d.rest, line, []byte(name)) {
+			return false
+		}
+	}
+	return true
 }
 
 // lineHead is how much of a line shows whether it begins as lines do.
@@ -154,21 +209,6 @@ func accFollows(line []byte) bool {
 		_, line, _ = bytes.Cut(line, []byte("|"))
 	}
 	return bytes.HasPrefix(line, []byte("acc="))
-}
-
-// closingBehind returns the first place from i on where the text at open can be
-// closed, -1 where there is none.
-func (d *KeyValueDecoder) closingBehind(b []byte, i, open int) (int, error) {
-	until := min(open+maxOpen, len(b))
-	if i >= until {
-		return -1, nil
-	}
-	end := closingIn(b[:until], i)
-	// What follows it must be in view too.
-	if (end < 0 || end+maxIdentifier+2 >= until) && until == len(b) && !d.complete(b) {
-		return 0, errShort
-	}
-	return end, nil
 }
 
 // closingIn returns the place of the first backslash from i on that can close a
@@ -234,7 +274,7 @@ func (d *KeyValueDecoder) choose(b []byte, first int, subject bool) reading {
 	possible := 0 // readings in which no field comes twice
 	otherwise := false
 	for n, end := 0, first; end >= 0; n++ {
-		if n == maxEnds {
+		if n == maxEnds || d.looked > maxLooked {
 			d.doubt(textEnds)
 			return reading{end: lastClosing(b, end)}
 		}
@@ -273,7 +313,7 @@ func (d *KeyValueDecoder) read(b []byte, end int, subject bool) reading {
 	r := reading{end: end, next: closingIn(b, end+1)}
 	d.rest = d.rest[:0]
 	first := true // no text, nor the end of one, since
-	for at := end + 1; ; {
+	for at, parts := end+1, 0; ; parts++ {
 		i := afterBlanks(b, at)
 		if i == len(b) {
 			break
@@ -286,12 +326,16 @@ func (d *KeyValueDecoder) read(b []byte, end int, subject bool) reading {
 		}
 		p := partAt(b, i)
 		at = p.end
+		if d.looked += at - i; parts == maxRest {
+			r.twice = true
+			return r
+		}
 		if p.object && i < r.next && r.next < p.end {
 			r.next = closingIn(b, p.end) // what is in an object ends no text
 		}
 		key := b[i : i+p.key]
 		if p.key > 0 {
-			if len(d.rest) == maxRest || isOwn(key) || d.repeated(b, key, d.order.findText(key)) || among(d.rest, b, key) {
+			if isOwn(key) || d.repeated(b, key, d.order.findText(key)) || among(d.rest, b, key) {
 				r.twice = true
 				return r
 			}
@@ -368,7 +412,7 @@ func partAt(b []byte, i int) (p part) {
 			return p
 		}
 	}
-	p.end = min(nextField(b, value), lineBreak(b, value))
+	p.end = nextField(b[:lineBreak(b, value)], value)
 	p.dangling = p.end > value && b[p.end-1] == '\\'
 	return p
 }
