@@ -296,6 +296,9 @@ func TestBackoff(t *testing.T) {
 	check(&APIError{Status: 429, Retryable: true, Wait: 4 * time.Second}, 4*time.Second, 5*time.Second)
 	check(&APIError{Status: 429, Retryable: true, Wait: 24 * time.Hour}, longestToldWait, longestToldWait+longestToldWait/10)
 	check(&APIError{Status: 429}, firstWait/2, longestWait)
+	check(&APIError{Status: 429, Code: codeInvalidSignature}, firstWait/2, longestWait)
+	check(&APIError{Status: 503, Code: codeInvalidSignature}, firstWait/2, longestWait)
+	check(&APIError{Status: 200, Code: codeInvalidSignature}, firstSlowWait/2, longestSlowWait)
 	check(&APIError{Status: 503, Retryable: true, Wait: 2 * time.Minute}, 2*time.Minute, 3*time.Minute)
 
 	var b Backoff
