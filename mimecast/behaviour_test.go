@@ -11,10 +11,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"fluent-bit-mimecast/internal/simulator"
 )
@@ -143,6 +148,38 @@ func TestWaitsForTheRateLimit(t *testing.T) {
 		}
 		if took := time.Since(began); took < 10*time.Second || took > 11*time.Second {
 			t.Errorf("7 requests at 3 in 5 s took %v", took)
+		}
+	})
+}
+
+func TestTellsOfEachWaitForTheRateLimitOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, limit := time.Now(), "X-Ratelimit-Remaining"
+		var requests atomic.Int32
+		c := newTestClient(t, transport(func(r *http.Request) (*http.Response, error) {
+			if requests.Add(1)%4 != 1 {
+				return answering(200, nothingNew, limit, "9")(r)
+			}
+			// The limit is renewed on each tenth minute.
+			left := 10*time.Minute - time.Since(began)%(10*time.Minute)
+			return answering(200, nothingNew, limit, "0", "X-Ratelimit-Reset", strconv.FormatInt(left.Milliseconds(), 10))(r)
+		}))
+		var told []time.Duration
+		c.onRateLimit = func(wait time.Duration) { told = append(told, wait) }
+		for range 3 {
+			if _, _, err := siem(c, ""); err != nil {
+				t.Fatal(err)
+			}
+			var others sync.WaitGroup
+			for range 3 {
+				others.Go(func() { _, _, _ = siem(c, "") })
+			}
+			others.Wait()
+			time.Sleep(9 * time.Minute) // the next wait is a shorter one
+		}
+		want := []time.Duration{10 * time.Minute, time.Minute, time.Minute}
+		if diff := cmp.Diff(want, told); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
 		}
 	})
 }

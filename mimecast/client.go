@@ -53,6 +53,10 @@ type Options struct {
 	CAPEM    []byte   // nil: the system's certificate authorities
 	// Insecure accepts any certificate.
 	Insecure bool
+	// OnRateLimit is called before requests wait because the service's rate
+	// limit is used up, once for each wait, however many wait together. It is
+	// called by a goroutine that makes a request, which it holds up.
+	OnRateLimit func(wait time.Duration) // nil: nothing is called
 	// Transport replaces the network, in tests.
 	Transport http.RoundTripper
 }
@@ -66,9 +70,12 @@ type Client struct {
 	http    *http.Client
 	limiter *rate.Limiter
 
+	onRateLimit func(wait time.Duration)
+
 	mu        sync.Mutex
 	creds     *Credentials // nil before the first request and after a refusal
 	notBefore time.Time    // the service's rate limit is used up until then
+	toldUntil time.Time    // end of the latest wait that onRateLimit was called for
 	date      time.Time    // the Date of the latest answer, zero before the first
 	dateAt    time.Time    // when it came; monotonic, so that a clock that is set does not matter
 }
@@ -88,6 +95,8 @@ func NewClient(o Options) (*Client, error) {
 		source:  o.Credentials,
 		timeout: o.Timeout,
 		limiter: rate.NewLimiter(requestsPerSecond, requestBurst),
+
+		onRateLimit: o.OnRateLimit,
 		http: &http.Client{
 			Transport: transport,
 			// A redirect would carry the signed headers elsewhere.
@@ -273,16 +282,30 @@ func (c *Client) pace(ctx context.Context) error {
 		return err
 	}
 	for {
-		c.mu.Lock()
-		wait := time.Until(c.notBefore)
-		c.mu.Unlock()
+		wait, tell := c.rateLimit()
 		if wait <= 0 {
 			return nil
+		}
+		if tell && c.onRateLimit != nil {
+			c.onRateLimit(wait)
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
+}
+
+// rateLimit returns how long requests wait for the service's rate limit, and
+// whether that is a wait which has not been told of.
+func (c *Client) rateLimit() (wait time.Duration, tell bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wait = time.Until(c.notBefore)
+	if wait > 0 && time.Until(c.toldUntil) <= 0 {
+		c.toldUntil = c.notBefore
+		tell = true
+	}
+	return wait, tell
 }
 
 // observe reads what every answer tells: the service's clock, and when its

@@ -28,6 +28,8 @@ const (
 	summary = 10 * time.Minute
 	// clockTolerance is how far off this machine's clock may be unsaid.
 	clockTolerance = 3 * time.Minute
+	// shortWait is how long requests may wait for the service's rate limit unsaid.
+	shortWait = time.Minute
 )
 
 // report says how a stream is doing. It is safe for concurrent use.
@@ -210,6 +212,15 @@ func (r *report) age() string {
 		return fmt.Sprintf("%.1fd", d.Hours()/24)
 	}
 	return d.String()
+}
+
+// sayRateLimit says that requests wait because the service's rate limit is used
+// up.
+func sayRateLimit(log *slog.Logger, wait time.Duration) {
+	if wait > shortWait {
+		log.Warn("waiting for the service's rate limit", "wait", wait.Round(time.Second).String(),
+			"what_to_do", "nothing if it is rare; else look for other users of this API application, or raise poll_interval")
+	}
 }
 
 // clock says when this machine's clock is off the service's.
