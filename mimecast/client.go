@@ -119,6 +119,7 @@ func newTransport(o Options) (*http.Transport, error) {
 	}
 	return &http.Transport{
 		Proxy:                  proxy,
+		OnProxyConnectResponse: proxyAnswer,
 		DialContext:            (&net.Dialer{Timeout: o.Timeout, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig:        tlsConfig,
 		TLSHandshakeTimeout:    o.Timeout,
@@ -131,6 +132,15 @@ func newTransport(o Options) (*http.Transport, error) {
 		// best when its length is the sender's.
 		DisableCompression: true,
 	}, nil
+}
+
+// proxyAnswer turns a refusal by the proxy into an error. The transport's own is
+// the proxy's text, which may hold anything, also the password that it got.
+func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode != http.StatusOK {
+		return &ProxyError{resp.StatusCode}
+	}
+	return nil
 }
 
 // Close drops idle connections. Requests under way end with their contexts.

@@ -54,6 +54,16 @@ type ResponseError struct {
 
 func (e *ResponseError) Error() string { return e.URI + ": " + e.Reason }
 
+// ProxyError is a refusal by the proxy to connect to the service. It holds none
+// of the proxy's own words.
+type ProxyError struct {
+	Status int // HTTP status; 407 when the proxy wants other credentials
+}
+
+func (e *ProxyError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("the proxy refused to connect: status %d %s", e.Status, http.StatusText(e.Status)))
+}
+
 // passing reports whether the service refuses for now, for a reason of its own:
 // too many requests, or trouble. A code says nothing then.
 func (e *APIError) passing() bool {

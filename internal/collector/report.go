@@ -93,7 +93,7 @@ func (r *report) fails(err error, retry time.Duration) {
 	}
 	r.trouble, r.said = kind, now
 	args := []any{"err", err}
-	if hint := mimecast.Hint(err); hint != "" {
+	if hint := whatToDo(err); hint != "" {
 		args = append(args, "what_to_do", hint)
 	}
 	args = append(args, "retry_in", retry.Round(time.Millisecond).String())
@@ -133,6 +133,8 @@ func kindOf(err error) string {
 		return "certificate"
 	case errors.As(err, &dns):
 		return "dns"
+	case isProxy(err):
+		return "proxy"
 	case errors.As(err, &file):
 		return "file"
 	case errors.Is(err, errCircle):
