@@ -317,6 +317,52 @@ func TestTLSIsVerified(t *testing.T) {
 	}
 }
 
+func TestAProxyOfTheEnvironmentThatIsNoURL(t *testing.T) {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		t.Setenv(name, "")
+	}
+	start := func(base string, proxy *url.URL) error {
+		u, _ := url.Parse(base)
+		c, err := NewClient(Options{
+			BaseURL: u, ProxyURL: proxy, Timeout: time.Second,
+			Credentials: func() (Credentials, error) { return testCredentials(), nil },
+		})
+		if err == nil {
+			c.Close()
+		}
+		return err
+	}
+	check := func(name, value, base string, taken bool) {
+		t.Helper()
+		t.Setenv(name, value)
+		defer t.Setenv(name, "")
+		if err := start(base, nil); (err == nil) != taken {
+			t.Errorf("%s=%q for %s: %v", name, value, base, err)
+		} else if !taken && (!strings.HasPrefix(err.Error(), name+" in the environment") || strings.Contains(err.Error(), "hidden")) {
+			t.Errorf("%s=%q for %s: %v", name, value, base, err)
+		}
+	}
+	const https, http = "https://eu-api.mimecast.com", "http://eu-api.mimecast.com"
+	for _, bad := range []string{"http://user:hidden%ss@proxy:3128", " http://user:hidden@proxy:3128", "proxy:hidden", "http://proxy:3128hidden", "/hidden"} {
+		check("HTTPS_PROXY", bad, https, false)
+		check("https_proxy", bad, https, false)
+		check("HTTP_PROXY", bad, http, false)
+		check("http_proxy", bad, http, false)
+		check("HTTP_PROXY", bad, https, true) // it is not for https
+	}
+	for _, good := range []string{"http://user:hidden@proxy:3128", "proxy:3128", "proxy", "socks5://proxy", "http://[::1]:3128"} {
+		check("HTTPS_PROXY", good, https, true)
+	}
+	t.Setenv("https_proxy", "proxy:hidden")
+	if err := start(https, &url.URL{Scheme: "http", Host: "proxy:3128"}); err != nil {
+		t.Errorf("with a proxy that is given: %v", err)
+	}
+	t.Setenv("HTTPS_PROXY", "proxy:3128") // goes before the other
+	if err := start(https, nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBackoff(t *testing.T) {
 	check := func(err error, low, high time.Duration) {
 		t.Helper()

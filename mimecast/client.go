@@ -12,7 +12,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +51,7 @@ type Options struct {
 	// Timeout bounds the wait for a connection, for an answer to begin and
 	// for its next bytes.
 	Timeout  time.Duration
-	ProxyURL *url.URL // nil: the environment decides
+	ProxyURL *url.URL // nil: the environment decides, by HTTPS_PROXY and NO_PROXY
 	CAPEM    []byte   // nil: the system's certificate authorities
 	// Insecure accepts any certificate.
 	Insecure bool
@@ -116,6 +118,8 @@ func newTransport(o Options) (*http.Transport, error) {
 	proxy := http.ProxyFromEnvironment
 	if o.ProxyURL != nil {
 		proxy = http.ProxyURL(o.ProxyURL)
+	} else if err := checkEnvironment(o.BaseURL.Scheme); err != nil {
+		return nil, err
 	}
 	return &http.Transport{
 		Proxy:                  proxy,
@@ -132,6 +136,28 @@ func newTransport(o Options) (*http.Transport, error) {
 		// best when its length is the sender's.
 		DisableCompression: true,
 	}, nil
+}
+
+// checkEnvironment returns an error if the environment's proxy for a scheme can't
+// be read: http.ProxyFromEnvironment passes it over, and requests would go
+// without one.
+func checkEnvironment(scheme string) error {
+	upper := strings.ToUpper(scheme) + "_PROXY"
+	for _, name := range []string{upper, strings.ToLower(upper)} {
+		v := os.Getenv(name)
+		if v == "" {
+			continue
+		}
+		if !strings.Contains(v, "://") {
+			v = "http://" + v // a host alone will do
+		}
+		u, err := url.Parse(v)
+		if err != nil || u.Host == "" {
+			return fmt.Errorf("%s in the environment is not a URL like http://proxy.example.com:3128 (value not shown): correct it or unset it", name)
+		}
+		return nil
+	}
+	return nil
 }
 
 // proxyAnswer turns a refusal by the proxy into an error. The transport's own is
