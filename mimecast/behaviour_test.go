@@ -312,8 +312,50 @@ func TestTLSIsVerified(t *testing.T) {
 	if err := try(ca.Bytes(), false); err != nil {
 		t.Errorf("its own authority: %v", err)
 	}
-	if _, err := NewClient(Options{CAPEM: []byte("no certificate")}); err == nil {
-		t.Error("authorities without a certificate are taken")
+	if _, err := NewClient(Options{
+		BaseURL: base, CAPEM: []byte("no certificate"), Credentials: func() (Credentials, error) { return testCredentials(), nil },
+	}); err == nil || !strings.Contains(err.Error(), "no certificate") {
+		t.Errorf("authorities without a certificate: %v", err)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	source := func() (Credentials, error) { return testCredentials(), nil }
+	refused := func(o Options, want string) {
+		t.Helper()
+		if c, err := NewClient(o); err == nil || c != nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+	base, _ := url.Parse("https://eu-api.mimecast.com/")
+	refused(Options{}, "BaseURL")
+	refused(Options{Credentials: source}, "BaseURL")
+	refused(Options{BaseURL: base}, "Credentials")
+	refused(Options{BaseURL: base, Credentials: source, Timeout: -time.Second}, "Timeout")
+	for _, text := range []string{
+		"https://", "https:eu-api.mimecast.com", "https://:443", "eu-api.mimecast.com", "//eu-api.mimecast.com", "ftp://eu-api.mimecast.com",
+		"https://eu-api.mimecast.com/api", "https://eu-api.mimecast.com//", "https://eu-api.mimecast.com?", "https://eu-api.mimecast.com?q=hidden",
+		"https://eu-api.mimecast.com#hidden", "https://user:hidden@eu-api.mimecast.com", "https://@eu-api.mimecast.com",
+	} {
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused(Options{BaseURL: u, Credentials: source}, "BaseURL")
+	}
+	// The zero values of all the rest do.
+	var got string
+	c, err := NewClient(Options{BaseURL: base, Credentials: source})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.http.Transport = transport(func(r *http.Request) (*http.Response, error) {
+		got = r.URL.String()
+		return answering(200, nothingNew)(r)
+	})
+	if _, _, err := siem(c, ""); err != nil || got != "https://eu-api.mimecast.com"+uriSIEM || c.timeout != time.Minute {
+		t.Errorf("%v, asked %s, timeout %v", err, got, c.timeout)
 	}
 }
 

@@ -37,6 +37,8 @@ const (
 	timeoutsPerAnswer = 30
 )
 
+const defaultTimeout = time.Minute
+
 // maxClockOffset is how far a clock may be off without a request being refused
 // for it; the service takes 15 minutes.
 const maxClockOffset = 5 * time.Minute
@@ -44,34 +46,53 @@ const maxClockOffset = 5 * time.Minute
 // dateFormat is the x-mc-date header's; the zone is always the letters UTC.
 const dateFormat = "Mon, 02 Jan 2006 15:04:05 UTC"
 
-// Options make up a client.
+// Options make up a client. BaseURL and Credentials are needed; the zero value
+// of each other option is the usual choice.
 type Options struct {
-	BaseURL     *url.URL // scheme and host
-	Credentials CredentialSource
+	BaseURL     *url.URL         // http or https, and a host; nothing else
+	Credentials CredentialSource // asked before the first request
 	// Timeout bounds the wait for a connection, for an answer to begin and
-	// for its next bytes.
+	// for its next bytes; 0: 60 s.
 	Timeout  time.Duration
 	ProxyURL *url.URL // nil: the environment decides, by HTTPS_PROXY and NO_PROXY
 	CAPEM    []byte   // nil: the system's certificate authorities
-	// Insecure accepts any certificate.
-	Insecure bool
+	Insecure bool     // accept any certificate
 	// OnRateLimit is called before requests wait because the service's rate
 	// limit is used up, once for each wait, however many wait together. It is
 	// called by a goroutine that makes a request, which it holds up.
 	OnRateLimit func(wait time.Duration) // nil: nothing is called
-	// Transport replaces the network, in tests.
+	// Transport replaces the network, in tests; nil: the network.
 	Transport http.RoundTripper
+}
+
+// check sets defaults and returns an error if a client can't be made of o.
+func (o *Options) check() error {
+	u := o.BaseURL
+	switch {
+	case u == nil:
+		return errors.New("mimecast: Options.BaseURL is missing")
+	case (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
+		return errors.New("mimecast: Options.BaseURL is not a URL like https://eu-api.mimecast.com")
+	case u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return errors.New("mimecast: Options.BaseURL has more than a scheme and a host")
+	case o.Credentials == nil:
+		return errors.New("mimecast: Options.Credentials is missing")
+	case o.Timeout < 0:
+		return errors.New("mimecast: Options.Timeout is negative")
+	case o.Timeout == 0:
+		o.Timeout = defaultTimeout
+	}
+	return nil
 }
 
 // Client makes requests of one application at one service. Close it when it
 // is no longer used.
 type Client struct {
-	base    *url.URL
-	source  CredentialSource
-	timeout time.Duration
-	http    *http.Client
-	limiter *rate.Limiter
-
+	base        *url.URL
+	source      CredentialSource
+	timeout     time.Duration
+	http        *http.Client
+	limiter     *rate.Limiter
 	onRateLimit func(wait time.Duration)
 
 	mu        sync.Mutex
@@ -83,7 +104,12 @@ type Client struct {
 }
 
 // NewClient makes a client. It makes no request and reads no credentials yet.
+// It returns an error if the options can't work, and if the environment's proxy
+// is needed and can't be read.
 func NewClient(o Options) (*Client, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	transport := o.Transport
 	if transport == nil {
 		t, err := newTransport(o)
@@ -93,11 +119,10 @@ func NewClient(o Options) (*Client, error) {
 		transport = t
 	}
 	return &Client{
-		base:    o.BaseURL,
-		source:  o.Credentials,
-		timeout: o.Timeout,
-		limiter: rate.NewLimiter(requestsPerSecond, requestBurst),
-
+		base:        o.BaseURL,
+		source:      o.Credentials,
+		timeout:     o.Timeout,
+		limiter:     rate.NewLimiter(requestsPerSecond, requestBurst),
 		onRateLimit: o.OnRateLimit,
 		http: &http.Client{
 			Transport: transport,
