@@ -33,7 +33,7 @@ func (b *Backoff) Reset() { b.failures = 0 }
 func (b *Backoff) Next(err error) time.Duration {
 	first, longest := firstWait, longestWait
 	var refusal *APIError
-	if errors.As(err, &refusal) && !refusal.Retryable && !IsRateLimited(err) {
+	if errors.As(err, &refusal) && !refusal.Retryable && !refusal.passing() {
 		first, longest = firstSlowWait, longestSlowWait
 	}
 	wait := min(first<<min(b.failures, 20), longest)

@@ -11,10 +11,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"fluent-bit-mimecast/internal/simulator"
 )
@@ -147,6 +152,38 @@ func TestWaitsForTheRateLimit(t *testing.T) {
 	})
 }
 
+func TestTellsOfEachWaitForTheRateLimitOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, limit := time.Now(), "X-Ratelimit-Remaining"
+		var requests atomic.Int32
+		c := newTestClient(t, transport(func(r *http.Request) (*http.Response, error) {
+			if requests.Add(1)%4 != 1 {
+				return answering(200, nothingNew, limit, "9")(r)
+			}
+			// The limit is renewed on each tenth minute.
+			left := 10*time.Minute - time.Since(began)%(10*time.Minute)
+			return answering(200, nothingNew, limit, "0", "X-Ratelimit-Reset", strconv.FormatInt(left.Milliseconds(), 10))(r)
+		}))
+		var told []time.Duration
+		c.onRateLimit = func(wait time.Duration) { told = append(told, wait) }
+		for range 3 {
+			if _, _, err := siem(c, ""); err != nil {
+				t.Fatal(err)
+			}
+			var others sync.WaitGroup
+			for range 3 {
+				others.Go(func() { _, _, _ = siem(c, "") })
+			}
+			others.Wait()
+			time.Sleep(9 * time.Minute) // the next wait is a shorter one
+		}
+		want := []time.Duration{10 * time.Minute, time.Minute, time.Minute}
+		if diff := cmp.Diff(want, told); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+}
+
 func TestHasARateOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newTestClient(t, answering(200, nothingNew))
@@ -275,8 +312,96 @@ func TestTLSIsVerified(t *testing.T) {
 	if err := try(ca.Bytes(), false); err != nil {
 		t.Errorf("its own authority: %v", err)
 	}
-	if _, err := NewClient(Options{CAPEM: []byte("no certificate")}); err == nil {
-		t.Error("authorities without a certificate are taken")
+	if _, err := NewClient(Options{
+		BaseURL: base, CAPEM: []byte("no certificate"), Credentials: func() (Credentials, error) { return testCredentials(), nil },
+	}); err == nil || !strings.Contains(err.Error(), "no certificate") {
+		t.Errorf("authorities without a certificate: %v", err)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	source := func() (Credentials, error) { return testCredentials(), nil }
+	refused := func(o Options, want string) {
+		t.Helper()
+		if c, err := NewClient(o); err == nil || c != nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+	base, _ := url.Parse("https://eu-api.mimecast.com/")
+	refused(Options{}, "BaseURL")
+	refused(Options{Credentials: source}, "BaseURL")
+	refused(Options{BaseURL: base}, "Credentials")
+	refused(Options{BaseURL: base, Credentials: source, Timeout: -time.Second}, "Timeout")
+	for _, text := range []string{
+		"https://", "https:eu-api.mimecast.com", "https://:443", "eu-api.mimecast.com", "//eu-api.mimecast.com", "ftp://eu-api.mimecast.com",
+		"https://eu-api.mimecast.com/api", "https://eu-api.mimecast.com//", "https://eu-api.mimecast.com?", "https://eu-api.mimecast.com?q=hidden",
+		"https://eu-api.mimecast.com#hidden", "https://user:hidden@eu-api.mimecast.com", "https://@eu-api.mimecast.com",
+	} {
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused(Options{BaseURL: u, Credentials: source}, "BaseURL")
+	}
+	// The zero values of all the rest do.
+	var got string
+	c, err := NewClient(Options{BaseURL: base, Credentials: source})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.http.Transport = transport(func(r *http.Request) (*http.Response, error) {
+		got = r.URL.String()
+		return answering(200, nothingNew)(r)
+	})
+	if _, _, err := siem(c, ""); err != nil || got != "https://eu-api.mimecast.com"+uriSIEM || c.timeout != time.Minute {
+		t.Errorf("%v, asked %s, timeout %v", err, got, c.timeout)
+	}
+}
+
+func TestAProxyOfTheEnvironmentThatIsNoURL(t *testing.T) {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		t.Setenv(name, "")
+	}
+	start := func(base string, proxy *url.URL) error {
+		u, _ := url.Parse(base)
+		c, err := NewClient(Options{
+			BaseURL: u, ProxyURL: proxy, Timeout: time.Second,
+			Credentials: func() (Credentials, error) { return testCredentials(), nil },
+		})
+		if err == nil {
+			c.Close()
+		}
+		return err
+	}
+	check := func(name, value, base string, taken bool) {
+		t.Helper()
+		t.Setenv(name, value)
+		defer t.Setenv(name, "")
+		if err := start(base, nil); (err == nil) != taken {
+			t.Errorf("%s=%q for %s: %v", name, value, base, err)
+		} else if !taken && (!strings.HasPrefix(err.Error(), name+" in the environment") || strings.Contains(err.Error(), "hidden")) {
+			t.Errorf("%s=%q for %s: %v", name, value, base, err)
+		}
+	}
+	const https, http = "https://eu-api.mimecast.com", "http://eu-api.mimecast.com"
+	for _, bad := range []string{"http://user:hidden%ss@proxy:3128", " http://user:hidden@proxy:3128", "proxy:hidden", "http://proxy:3128hidden", "/hidden"} {
+		check("HTTPS_PROXY", bad, https, false)
+		check("https_proxy", bad, https, false)
+		check("HTTP_PROXY", bad, http, false)
+		check("http_proxy", bad, http, false)
+		check("HTTP_PROXY", bad, https, true) // it is not for https
+	}
+	for _, good := range []string{"http://user:hidden@proxy:3128", "proxy:3128", "proxy", "socks5://proxy", "http://[::1]:3128"} {
+		check("HTTPS_PROXY", good, https, true)
+	}
+	t.Setenv("https_proxy", "proxy:hidden")
+	if err := start(https, &url.URL{Scheme: "http", Host: "proxy:3128"}); err != nil {
+		t.Errorf("with a proxy that is given: %v", err)
+	}
+	t.Setenv("HTTPS_PROXY", "proxy:3128") // goes before the other
+	if err := start(https, nil); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -296,6 +421,9 @@ func TestBackoff(t *testing.T) {
 	check(&APIError{Status: 429, Retryable: true, Wait: 4 * time.Second}, 4*time.Second, 5*time.Second)
 	check(&APIError{Status: 429, Retryable: true, Wait: 24 * time.Hour}, longestToldWait, longestToldWait+longestToldWait/10)
 	check(&APIError{Status: 429}, firstWait/2, longestWait)
+	check(&APIError{Status: 429, Code: codeInvalidSignature}, firstWait/2, longestWait)
+	check(&APIError{Status: 503, Code: codeInvalidSignature}, firstWait/2, longestWait)
+	check(&APIError{Status: 200, Code: codeInvalidSignature}, firstSlowWait/2, longestSlowWait)
 	check(&APIError{Status: 503, Retryable: true, Wait: 2 * time.Minute}, 2*time.Minute, 3*time.Minute)
 
 	var b Backoff

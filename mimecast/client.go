@@ -12,7 +12,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +37,8 @@ const (
 	timeoutsPerAnswer = 30
 )
 
+const defaultTimeout = time.Minute
+
 // maxClockOffset is how far a clock may be off without a request being refused
 // for it; the service takes 15 minutes.
 const maxClockOffset = 5 * time.Minute
@@ -42,39 +46,70 @@ const maxClockOffset = 5 * time.Minute
 // dateFormat is the x-mc-date header's; the zone is always the letters UTC.
 const dateFormat = "Mon, 02 Jan 2006 15:04:05 UTC"
 
-// Options make up a client.
+// Options make up a client. BaseURL and Credentials are needed; the zero value
+// of each other option is the usual choice.
 type Options struct {
-	BaseURL     *url.URL // scheme and host
-	Credentials CredentialSource
+	BaseURL     *url.URL         // http or https, and a host; nothing else
+	Credentials CredentialSource // asked before the first request
 	// Timeout bounds the wait for a connection, for an answer to begin and
-	// for its next bytes.
+	// for its next bytes; 0: 60 s.
 	Timeout  time.Duration
-	ProxyURL *url.URL // nil: the environment decides
+	ProxyURL *url.URL // nil: the environment decides, by HTTPS_PROXY and NO_PROXY
 	CAPEM    []byte   // nil: the system's certificate authorities
-	// Insecure accepts any certificate.
-	Insecure bool
-	// Transport replaces the network, in tests.
+	Insecure bool     // accept any certificate
+	// OnRateLimit is called before requests wait because the service's rate
+	// limit is used up, once for each wait, however many wait together. It is
+	// called by a goroutine that makes a request, which it holds up.
+	OnRateLimit func(wait time.Duration) // nil: nothing is called
+	// Transport replaces the network, in tests; nil: the network.
 	Transport http.RoundTripper
+}
+
+// check sets defaults and returns an error if a client can't be made of o.
+func (o *Options) check() error {
+	u := o.BaseURL
+	switch {
+	case u == nil:
+		return errors.New("mimecast: Options.BaseURL is missing")
+	case (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
+		return errors.New("mimecast: Options.BaseURL is not a URL like https://eu-api.mimecast.com")
+	case u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return errors.New("mimecast: Options.BaseURL has more than a scheme and a host")
+	case o.Credentials == nil:
+		return errors.New("mimecast: Options.Credentials is missing")
+	case o.Timeout < 0:
+		return errors.New("mimecast: Options.Timeout is negative")
+	case o.Timeout == 0:
+		o.Timeout = defaultTimeout
+	}
+	return nil
 }
 
 // Client makes requests of one application at one service. Close it when it
 // is no longer used.
 type Client struct {
-	base    *url.URL
-	source  CredentialSource
-	timeout time.Duration
-	http    *http.Client
-	limiter *rate.Limiter
+	base        *url.URL
+	source      CredentialSource
+	timeout     time.Duration
+	http        *http.Client
+	limiter     *rate.Limiter
+	onRateLimit func(wait time.Duration)
 
 	mu        sync.Mutex
 	creds     *Credentials // nil before the first request and after a refusal
 	notBefore time.Time    // the service's rate limit is used up until then
+	toldUntil time.Time    // end of the latest wait that onRateLimit was called for
 	date      time.Time    // the Date of the latest answer, zero before the first
 	dateAt    time.Time    // when it came; monotonic, so that a clock that is set does not matter
 }
 
 // NewClient makes a client. It makes no request and reads no credentials yet.
+// It returns an error if the options can't work, and if the environment's proxy
+// is needed and can't be read.
 func NewClient(o Options) (*Client, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	transport := o.Transport
 	if transport == nil {
 		t, err := newTransport(o)
@@ -84,10 +119,11 @@ func NewClient(o Options) (*Client, error) {
 		transport = t
 	}
 	return &Client{
-		base:    o.BaseURL,
-		source:  o.Credentials,
-		timeout: o.Timeout,
-		limiter: rate.NewLimiter(requestsPerSecond, requestBurst),
+		base:        o.BaseURL,
+		source:      o.Credentials,
+		timeout:     o.Timeout,
+		limiter:     rate.NewLimiter(requestsPerSecond, requestBurst),
+		onRateLimit: o.OnRateLimit,
 		http: &http.Client{
 			Transport: transport,
 			// A redirect would carry the signed headers elsewhere.
@@ -107,9 +143,12 @@ func newTransport(o Options) (*http.Transport, error) {
 	proxy := http.ProxyFromEnvironment
 	if o.ProxyURL != nil {
 		proxy = http.ProxyURL(o.ProxyURL)
+	} else if err := checkEnvironment(o.BaseURL.Scheme); err != nil {
+		return nil, err
 	}
 	return &http.Transport{
 		Proxy:                  proxy,
+		OnProxyConnectResponse: proxyAnswer,
 		DialContext:            (&net.Dialer{Timeout: o.Timeout, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig:        tlsConfig,
 		TLSHandshakeTimeout:    o.Timeout,
@@ -122,6 +161,37 @@ func newTransport(o Options) (*http.Transport, error) {
 		// best when its length is the sender's.
 		DisableCompression: true,
 	}, nil
+}
+
+// checkEnvironment returns an error if the environment's proxy for a scheme can't
+// be read: http.ProxyFromEnvironment passes it over, and requests would go
+// without one.
+func checkEnvironment(scheme string) error {
+	upper := strings.ToUpper(scheme) + "_PROXY"
+	for _, name := range []string{upper, strings.ToLower(upper)} {
+		v := os.Getenv(name)
+		if v == "" {
+			continue
+		}
+		if !strings.Contains(v, "://") {
+			v = "http://" + v // a host alone will do
+		}
+		u, err := url.Parse(v)
+		if err != nil || u.Host == "" {
+			return fmt.Errorf("%s in the environment is not a URL like http://proxy.example.com:3128 (value not shown): correct it or unset it", name)
+		}
+		return nil
+	}
+	return nil
+}
+
+// proxyAnswer turns a refusal by the proxy into an error. The transport's own is
+// the proxy's text, which may hold anything, also the password that it got.
+func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode != http.StatusOK {
+		return &ProxyError{resp.StatusCode}
+	}
+	return nil
 }
 
 // Close drops idle connections. Requests under way end with their contexts.
@@ -273,16 +343,30 @@ func (c *Client) pace(ctx context.Context) error {
 		return err
 	}
 	for {
-		c.mu.Lock()
-		wait := time.Until(c.notBefore)
-		c.mu.Unlock()
+		wait, tell := c.rateLimit()
 		if wait <= 0 {
 			return nil
+		}
+		if tell && c.onRateLimit != nil {
+			c.onRateLimit(wait)
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
+}
+
+// rateLimit returns how long requests wait for the service's rate limit, and
+// whether that is a wait which has not been told of.
+func (c *Client) rateLimit() (wait time.Duration, tell bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wait = time.Until(c.notBefore)
+	if wait > 0 && time.Until(c.toldUntil) <= 0 {
+		c.toldUntil = c.notBefore
+		tell = true
+	}
+	return wait, tell
 }
 
 // observe reads what every answer tells: the service's clock, and when its

@@ -54,11 +54,27 @@ type ResponseError struct {
 
 func (e *ResponseError) Error() string { return e.URI + ": " + e.Reason }
 
-// IsCredentials says whether the service refused the caller rather than the
+// ProxyError is a refusal by the proxy to connect to the service. It holds none
+// of the proxy's own words.
+type ProxyError struct {
+	Status int // HTTP status; 407 when the proxy wants other credentials
+}
+
+func (e *ProxyError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("the proxy refused to connect: status %d %s", e.Status, http.StatusText(e.Status)))
+}
+
+// passing reports whether the service refuses for now, for a reason of its own:
+// too many requests, or trouble. A code says nothing then.
+func (e *APIError) passing() bool {
+	return e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
+}
+
+// IsCredentials reports whether the service refused the caller rather than the
 // request: nothing but other credentials or another permission helps.
 func IsCredentials(err error) bool {
 	var e *APIError
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || e.passing() {
 		return false
 	}
 	switch e.Status {
@@ -72,11 +88,11 @@ func IsCredentials(err error) bool {
 	return false
 }
 
-// IsInvalidToken says whether the service no longer knows the token of the
+// IsInvalidToken reports whether the service no longer knows the token of the
 // request.
 func IsInvalidToken(err error) bool {
 	var e *APIError
-	return errors.As(err, &e) && e.Code == codeInvalidToken
+	return errors.As(err, &e) && e.Code == codeInvalidToken && !e.passing()
 }
 
 // IsRateLimited says whether there were too many requests.
@@ -85,23 +101,24 @@ func IsRateLimited(err error) bool {
 	return errors.As(err, &e) && e.Status == http.StatusTooManyRequests
 }
 
-// Hint says what a user can do about an error, empty when waiting is all.
+// Hint says what a user can do about an error, empty when waiting is all. The
+// status goes before the code.
 func Hint(err error) string {
 	var e *APIError
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || e.passing() {
 		return ""
 	}
 	switch {
-	case e.Code == codeBindingExpired || e.Status == http.StatusTeapot:
+	case e.Status == http.StatusForbidden:
+		return "the user lacks a permission: " + permission(e.URI)
+	case e.Status == http.StatusTeapot || e.Code == codeBindingExpired:
 		return "the access key has expired: make a new one, and set Authentication Profile TTL to Never Expires for its user"
 	case e.Code == codeDeveloperKey:
 		return "check app_id and app_key, and that the API application is enabled"
-	case e.Code == codeInvalidSignature || e.Status == http.StatusUnauthorized:
+	case e.Status == http.StatusUnauthorized || e.Code == codeInvalidSignature:
 		return "check app_key, access_key and secret_key, and this machine's clock; a change of the user's password ends its access key"
 	case e.Code == codeIncorrectRegion:
 		return "the account is in another region: check region or base_url"
-	case e.Status == http.StatusForbidden:
-		return "the user lacks a permission: " + permission(e.URI)
 	case e.Status == http.StatusNotFound:
 		return "check base_url or region"
 	}

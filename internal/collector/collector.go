@@ -66,7 +66,7 @@ func Start(o Options) (*Collector, error) {
 	client := o.Client
 	if client == nil {
 		var err error
-		if client, err = newClient(o.Config); err != nil {
+		if client, err = newClient(o.Config, o.Log); err != nil {
 			return nil, err
 		}
 	}
@@ -94,10 +94,11 @@ func Start(o Options) (*Collector, error) {
 	return c, nil
 }
 
-func newClient(cfg config.Config) (*mimecast.Client, error) {
+func newClient(cfg config.Config, log *slog.Logger) (*mimecast.Client, error) {
 	return mimecast.NewClient(mimecast.Options{
 		BaseURL: cfg.BaseURL, Credentials: cfg.Credentials, Timeout: cfg.HTTPTimeout,
 		ProxyURL: cfg.ProxyURL, CAPEM: cfg.CAPEM, Insecure: !cfg.TLSVerify,
+		OnRateLimit: func(wait time.Duration) { sayRateLimit(log, wait) },
 	})
 }
 

@@ -28,6 +28,8 @@ const (
 	summary = 10 * time.Minute
 	// clockTolerance is how far off this machine's clock may be unsaid.
 	clockTolerance = 3 * time.Minute
+	// shortWait is how long requests may wait for the service's rate limit unsaid.
+	shortWait = time.Minute
 )
 
 // report says how a stream is doing. It is safe for concurrent use.
@@ -91,7 +93,7 @@ func (r *report) fails(err error, retry time.Duration) {
 	}
 	r.trouble, r.said = kind, now
 	args := []any{"err", err}
-	if hint := mimecast.Hint(err); hint != "" {
+	if hint := whatToDo(err); hint != "" {
 		args = append(args, "what_to_do", hint)
 	}
 	args = append(args, "retry_in", retry.Round(time.Millisecond).String())
@@ -131,6 +133,8 @@ func kindOf(err error) string {
 		return "certificate"
 	case errors.As(err, &dns):
 		return "dns"
+	case isProxy(err):
+		return "proxy"
 	case errors.As(err, &file):
 		return "file"
 	case errors.Is(err, errCircle):
@@ -210,6 +214,15 @@ func (r *report) age() string {
 		return fmt.Sprintf("%.1fd", d.Hours()/24)
 	}
 	return d.String()
+}
+
+// sayRateLimit says that requests wait because the service's rate limit is used
+// up.
+func sayRateLimit(log *slog.Logger, wait time.Duration) {
+	if wait > shortWait {
+		log.Warn("waiting for the service's rate limit", "wait", wait.Round(time.Second).String(),
+			"what_to_do", "nothing if it is rare; else look for other users of this API application, or raise poll_interval")
+	}
 }
 
 // clock says when this machine's clock is off the service's.

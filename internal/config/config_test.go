@@ -1,8 +1,11 @@
 package config
 
 import (
+	"bytes"
+	"encoding/pem"
 	"errors"
 	"flag"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -195,6 +198,19 @@ func TestCredentialFiles(t *testing.T) {
 	if _, err := c.Credentials(); err == nil || !strings.Contains(err.Error(), "app_key_file: ") {
 		t.Errorf("an empty file: %v", err)
 	}
+	write("\ufeff marked \r\n")
+	check("marked")
+	write("\ufeff\n")
+	if _, err := c.Credentials(); err == nil || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("a byte order mark alone: %v", err)
+	}
+	for _, text := range []string{"\xff\xfek\x00e\x00y\x00", "\xfe\xff\x00k\x00e\x00y", "k\x00e\x00y\x00\n\x00", "\x00k\x00e\x00y"} {
+		write(text)
+		_, err := c.Credentials()
+		if err == nil || !strings.Contains(err.Error(), "app_key_file: ") || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "UTF-16; save it as UTF-8") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 	write("two words")
 	if _, err := c.Credentials(); err == nil || strings.Contains(err.Error(), "words") {
 		t.Errorf("a value that is none: %v", err)
@@ -211,6 +227,25 @@ func TestTLSCAFile(t *testing.T) {
 	}
 	if _, err := parse(block("tls_ca_file", path)); err == nil || !strings.Contains(err.Error(), "no certificate in PEM form") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestTLSCAFileOfWindows(t *testing.T) {
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(path, append([]byte("\ufeff"), ca...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := parse(block("tls_ca_file", path)); err != nil || !bytes.Equal(c.CAPEM, ca) {
+		t.Errorf("with a byte order mark: got %q, %v", c.CAPEM, err)
+	}
+	if err := os.WriteFile(path, []byte("\xff\xfe-\x00-\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parse(block("tls_ca_file", path)); err == nil || !strings.Contains(err.Error(), "UTF-16; save it as UTF-8") {
+		t.Errorf("in UTF-16: got %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"crypto/x509"
 	"fmt"
 	"net"
@@ -295,7 +296,8 @@ func (p *parser) warnUnknown(key string, values, known []string) {
 	}
 }
 
-// readFile reads a small file, as options name them.
+// readFile reads a small text file, as options name them, without the byte order
+// mark that Windows tools put before UTF-8.
 func readFile(path string) ([]byte, error) {
 	st, err := os.Stat(path)
 	if err != nil {
@@ -304,7 +306,21 @@ func readFile(path string) ([]byte, error) {
 	if st.IsDir() || st.Size() > maxPathFile {
 		return nil, fmt.Errorf("%s is not a file of at most %d bytes", path, maxPathFile)
 	}
-	return os.ReadFile(path)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if isUTF16(b) {
+		return nil, fmt.Errorf("%q is in UTF-16; save it as UTF-8", path)
+	}
+	return bytes.TrimPrefix(b, []byte("\ufeff")), nil
+}
+
+// isUTF16 reports whether b begins as UTF-16 does: with a byte order mark, or
+// with an ASCII character of two bytes.
+func isUTF16(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) ||
+		(len(b) > 1 && (b[0] == 0) != (b[1] == 0))
 }
 
 func regionNames() []string { return mimecast.RegionNames() }

@@ -1,0 +1,63 @@
+package collector
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+
+	"fluent-bit-mimecast/mimecast"
+)
+
+// whatToDo says what a user can do about an error of a request, in terms of the
+// plugin's options; empty when waiting is all.
+func whatToDo(err error) string {
+	var (
+		refusal     *mimecast.APIError
+		proxy       *mimecast.ProxyError
+		certificate *tls.CertificateVerificationError
+		dns         *net.DNSError
+		network     net.Error
+	)
+	who, option := "the service", "base_url or region"
+	if isProxy(err) {
+		who, option = "the proxy", "proxy_url, or HTTPS_PROXY in the environment"
+	}
+	switch {
+	case errors.As(err, &proxy) && proxy.Status == http.StatusProxyAuthRequired,
+		errors.As(err, &refusal) && refusal.Status == http.StatusProxyAuthRequired:
+		return "name the proxy in proxy_url, with the user name and password that it takes"
+	case proxy != nil:
+		return "the proxy refuses to connect to the service: allow it there, or check " + option
+	case errors.As(err, &certificate):
+		return aboutCertificate(certificate, who, option)
+	case errors.As(err, &dns):
+		return who + "'s name does not resolve: check " + option + ", and this machine's name servers"
+	case isProxy(err):
+		return "the proxy can't be used: check " + option
+	case errors.As(err, &network) && network.Timeout():
+		return "nothing came within http_timeout: check the network, or raise http_timeout"
+	}
+	return mimecast.Hint(err)
+}
+
+func aboutCertificate(err error, who, option string) string {
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &host):
+		return who + "'s certificate is for another host name: check " + option
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return who + "'s certificate has expired: check this machine's clock; if it is right, the certificate has to be renewed"
+	}
+	return who + "'s certificate is of an authority that is not trusted: name the authority's PEM file in tls_ca_file"
+}
+
+// isProxy reports whether the proxy, or the way to it, failed. The names are
+// those that net/http gives to connecting by way of a proxy.
+func isProxy(err error) bool {
+	var refusal *mimecast.ProxyError
+	var op *net.OpError
+	return errors.As(err, &refusal) || (errors.As(err, &op) && (op.Op == "proxyconnect" || op.Op == "socks connect"))
+}
