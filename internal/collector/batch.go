@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"regexp"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -162,11 +163,15 @@ func (r *batchRun) upTo() time.Time {
 	return r.pos.At
 }
 
+// lasting matches the names of log files, which are the same with each request.
+// The positions of earlier versions depend on it.
+var lasting = regexp.MustCompile(`(^|[/\\])\w{1,32}(_\d+)?(\.[^/\\]*)?$`)
+
 // enter notes the file that the records to come are of. The name of an archive
 // is the id of its request: it is another one with each, and not in the digest.
 func (r *batchRun) enter(file string) {
 	r.file = file
-	if file == record.CleanName(r.f.name) && record.TypeOf(file) == record.UnknownType {
+	if file == record.CleanName(r.f.name) && !lasting.MatchString(file) {
 		file = ""
 	}
 	r.fileHash = xxhash.Sum64String(file)

@@ -73,6 +73,7 @@ type Handover struct {
 	log       *slog.Logger
 	now       func() time.Time
 
+	tags     tags
 	current  *piece // being handed over
 	paused   bool
 	resumed  time.Time // when the last pause ended
@@ -226,7 +227,7 @@ func (h *Handover) move(change *checkpoint.Change) {
 }
 
 func (h *Handover) append(host Host, p *piece, records int, buf []byte, change *checkpoint.Change) error {
-	if err := host.Append(p.tag, records, buf); err != nil {
+	if err := host.Append(h.tags.of(p), records, buf); err != nil {
 		return err
 	}
 	if h.inFlight == 0 {

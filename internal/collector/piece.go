@@ -21,7 +21,7 @@ const (
 // position only.
 type piece struct {
 	stream   *stream
-	tag      string // {log_source}.{log_type} of all its records, when tags go by type
+	tag      string // {log_source}.{log_type} of all its records, when tags go by type; see tags
 	buf      []byte
 	records  int
 	unparsed int    // of them, those that hold what could not be read

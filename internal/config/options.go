@@ -40,7 +40,7 @@ func Options() []Option {
 		{"initial_lookback", "7d", "How far back impersonation logs start when there is no position yet."},
 		{"overlap", "1h", "How far back each impersonation poll reads again, for events that turn up late. What was delivered before is dropped by its id."},
 		{"poll_interval", "60s", "How long to wait once the service has nothing new. After a batch the next one is asked for at once."},
-		{"tag_by_type", "off", "`on` gives each record the tag `{tag}.{log_source}.{log_type}`. Outputs and filters then have to match that, for instance `mimecast.*`."},
+		{"tag_by_type", "off", "`on` gives each record the tag `{tag}.{log_source}.{log_type}`. Outputs and filters then have to match that, for instance `mimecast.*`. After 64 such tags, other log types share `{tag}.{log_source}.other`, until the next start."},
 		{"http_timeout", "60s", "How long to wait for a connection, for an answer to begin, and for its next bytes."},
 		{"proxy_url", "", "Proxy to use (`http`, `https` or `socks5`). Without it the environment decides (`HTTPS_PROXY`, `NO_PROXY`)."},
 		{"tls_ca_file", "", "PEM file of the certificate authorities to trust instead of the system's."},

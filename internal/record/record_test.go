@@ -158,19 +158,52 @@ func TestCutText(t *testing.T) {
 }
 
 func TestTypeOf(t *testing.T) {
+	const id = "3d796b76-4180-40e5-8f7c-9a1b2c3d4e5f"
 	for name, want := range map[string]string{
 		"receipt_20211018093511655.log":    "receipt",
 		"av_tse_20211018.log":              "av_tse",
+		"avtse_20211018.log":               "avtse",
+		"av_20211018.log":                  "av",
 		"ttp_url_1.json":                   "ttp_url",
+		"ttp_ap_1.log.gz":                  "ttp_ap",
+		"siem_receipt_20211018.json":       "siem_receipt",
 		"logs/delivery_20160705.log":       "delivery",
 		`..\..\x\jrnl_1.log`:               "jrnl",
+		"/2021_10/iep_1.log":               "iep",
 		"Process_1.log":                    "process",
 		"spameventthread":                  "spameventthread",
-		"3d796b76-4180-40e5-8f7c":          UnknownType,
-		"":                                 UnknownType,
-		"été_1.log":                        UnknownType,
-		strings.Repeat("a", 33) + "_1.log": UnknownType,
+		"impersonation.json":               "impersonation",
+		"sha256_1.log":                     "sha256",
 		strings.Repeat("a", 32) + "_1.log": strings.Repeat("a", 32),
+
+		// What follows the first part that begins with a digit is no type.
+		"receipt_20211018093511655_1.json":   "receipt",
+		"receipt_20211018_093329.json":       "receipt",
+		"receipt_20211018T093329Z.log":       "receipt",
+		"receipt_2021-10-18_part_2 (1).json": "receipt",
+		"ttp_url_1_av_2.log":                 "ttp_url",
+		"receipt__1.log":                     "receipt",
+		"receipt_.log":                       "receipt",
+		"receipt-20211018.json":              "receipt",
+		"TTP-URL-20211018.log.gz":            "ttp_url",
+
+		"":                                 UnknownType,
+		"_":                                UnknownType,
+		"0.json":                           UnknownType,
+		"20211018_receipt.log":             UnknownType,
+		"_20160705162902600.log":           UnknownType,
+		"_receipt_1.log":                   UnknownType,
+		"-1.log":                           UnknownType,
+		".log":                             UnknownType,
+		"receipt/":                         UnknownType,
+		"3d796b76-4180-40e5-8f7c":          UnknownType,
+		id:                                 UnknownType,
+		"d" + id[1:] + ".zip":              UnknownType,
+		"D" + id[1:] + "_1.log":            UnknownType,
+		strings.ReplaceAll(id, "-", ""):    UnknownType,
+		"été_1.log":                        UnknownType,
+		"log type_1.log":                   UnknownType,
+		strings.Repeat("a", 33) + "_1.log": UnknownType,
 		"log_type\n_1.log":                 UnknownType,
 	} {
 		if got := TypeOf(name); got != want {

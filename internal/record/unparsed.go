@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"github.com/tinylib/msgp/msgp"
 )
 
@@ -83,24 +84,28 @@ func CleanName(name string) string {
 // UnknownType is the log_type of a file whose name does not tell one.
 const UnknownType = "unknown"
 
-// TypeOf returns the log_type that a log file's name tells: its part before
-// _{digits}, receipt in receipt_20211018093511655.log.
+// TypeOf returns the log_type that a log file's name tells: what is before its
+// first part that begins with a digit, receipt in receipt_20211018093511655.log.
+// Parts are separated by _ or -. A type begins with a letter and has at most 32
+// of a-z, 0-9 and _; a name that gives no such type, or is a UUID, is unknown.
 func TypeOf(name string) string {
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	name, _, _ = strings.Cut(name, ".")
-	for i := len(name) - 1; i > 0; i-- {
-		if name[i] == '_' && i+1 < len(name) {
+	if uuid.Validate(name[:min(len(name), 36)]) == nil {
+		return UnknownType
+	}
+	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")
+	for i := 1; i < len(name); i++ {
+		if name[i-1] == '_' && name[i] >= '0' && name[i] <= '9' {
 			name = name[:i]
 			break
 		}
-		if name[i] < '0' || name[i] > '9' {
-			break
-		}
 	}
-	name = strings.ToLower(name)
-	ok := len(name) >= 1 && len(name) <= 32 && !strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_'
-	})
+	name = strings.TrimRight(name, "_")
+	ok := len(name) >= 1 && len(name) <= 32 && name[0] >= 'a' && name[0] <= 'z' &&
+		!strings.ContainsFunc(name, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_'
+		})
 	if !ok {
 		return UnknownType
 	}
