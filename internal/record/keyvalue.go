@@ -22,7 +22,8 @@ import (
 //   - A value that opens with a backslash is free text. It ends at a backslash
 //     before |identifier= or before the end of its line, at the first of several
 //     unless what follows shows that it can't be: see [KeyValueDecoder.textEnd].
-//     A text that its line does not close goes on over line ends.
+//     A text that its line does not close goes on over lines that do not begin as
+//     lines do, and a subject also over those that are no whole record.
 //   - Of a field that comes twice the first wins.
 //   - Where a line end is missing, a value that ends with datetime= and a time
 //     ends the record there, if the record has what its type always has. After a
@@ -33,8 +34,8 @@ import (
 // line's bytes.
 //
 // So a subject can't change a field that its record has. What it can do is add a
-// field that the record lacks, by imitating a text, and add records, by imitating
-// the end of its own line and the next ones. JSON, the default, has no such gap.
+// field that the record lacks, by imitating a text, and with line ends of its own
+// add records, by imitating whole lines. JSON, the default, has no such gap.
 type KeyValueDecoder struct {
 	window
 	json      jsonEncoder

@@ -107,8 +107,8 @@ func TestKeyValueLineEnds(t *testing.T) {
 // before lines that are whole.
 func TestKeyValueKeepsTheNextRecord(t *testing.T) {
 	const at = "datetime=2021-10-19T07:06:40+0100"
-	next := at + `|Dir=In|MsgId=2|Subject=\other mail\|Sender=s|Rcpt=r|Act=Acc`
-	want := `@1634623600 {,"datetime":"2021-10-19T07:06:40+0100","Dir":"In","MsgId":"2","Subject":"other mail","Sender":"s","Rcpt":"r","Act":"Acc"}`
+	next := at + `|Dir=In|MsgId=2|Subject=\second\|Sender=s|Rcpt=r|Act=Acc`
+	want := `@1634623600 {,"datetime":"2021-10-19T07:06:40+0100","Dir":"In","MsgId":"2","Subject":"second","Sender":"s","Rcpt":"r","Act":"Acc"}`
 	for line, first := range map[string]string{
 		`|Dir=In|MsgId=1|Subject=\hello\|headerFrom=x|Sender=y@evil.example|Sender=s|Rcpt=r|Act=Acc`: `,"Dir":"In","MsgId":"1","Subject":"hello","headerFrom":"x","Sender":"y@evil.example","Rcpt":"r","Act":"Acc"}`,
 		`|Dir=In|MsgId=1|Subject=\cut`:                                 `,"Dir":"In","MsgId":"1","Subject":"cut"}`,

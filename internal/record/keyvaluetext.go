@@ -68,7 +68,8 @@ func (d *KeyValueDecoder) textEnd(b, line, key []byte, open int) (int, error) {
 		}
 		first = closingIn(b[:reach], open+1)
 	}
-	end, nearest := first, first
+	nearest := first
+	var end int
 	for lines := 0; ; lines++ {
 		r := reading{end: first}
 		looked := d.strict || reach > len(line) || closingIn(b[:reach], first+1) >= 0
