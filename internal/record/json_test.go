@@ -370,25 +370,9 @@ func TestJSONKeepsInvalidUTF8(t *testing.T) {
 func TestJSONAllocatesNothingPerRecord(t *testing.T) {
 	record := `{"datetime":"2021-10-19T07:06:40+0100","Subject":"a \"b\" \u00e9","SpamProcessingDetail":{"spf":{"info":"x","allow":true}},"n":1.5,"l":[1,2]}`
 	d := new(JSONDecoder)
-	dst := make([]byte, 0, 1<<10)
 	check := func(content string) {
 		t.Helper()
-		perFile := testing.AllocsPerRun(10, func() {
-			d.Reset(strings.NewReader(content), origin())
-			for {
-				out, err := d.Next(dst[:0])
-				if err == io.EOF {
-					return
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				dst = out
-			}
-		})
-		if perFile > 5 && !raceDetector {
-			t.Errorf("%v allocations for a file of 1000 records", perFile)
-		}
+		allocatesLittle(t, d, func() { d.Reset(strings.NewReader(content), origin()) })
 	}
 	check(`{"type":"MTA","data":[` + strings.Repeat(record+",", 999) + `{"a":1}]}`)
 	check(`{"type":"MTA","data":[` + strings.Repeat(record+",null,", 999) + `{"a":1}]}`)

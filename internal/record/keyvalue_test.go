@@ -289,23 +289,7 @@ func TestSubjectWritesNoFields(t *testing.T) {
 func TestKeyValueAllocatesNothingPerRecord(t *testing.T) {
 	content := strings.Repeat(`datetime=2021-10-19T07:06:40+0100|AttCnt=3|Latency=1.5|Subject=\a|b=c\|SpamProcessingDetail={"spf":{"allow":true}}|Delivered=true|x=`+"\n", 1000)
 	d := new(KeyValueDecoder)
-	dst := make([]byte, 0, 1<<10)
-	perFile := testing.AllocsPerRun(10, func() {
-		d.Reset(strings.NewReader(content), origin())
-		for {
-			out, err := d.Next(dst[:0])
-			if err == io.EOF {
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			dst = out
-		}
-	})
-	if perFile > 5 && !raceDetector {
-		t.Errorf("%v allocations for a file of 1000 records", perFile)
-	}
+	allocatesLittle(t, d, func() { d.Reset(strings.NewReader(content), origin()) })
 }
 
 // FuzzKeyValue looks for crashes, lost bytes, and records that are none.

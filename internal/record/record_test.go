@@ -249,6 +249,29 @@ func TestReaderPassesAnErrorOn(t *testing.T) {
 	}
 }
 
+// allocatesLittle checks that a decoder allocates nothing for each record of the
+// file that reset gives it.
+func allocatesLittle(t *testing.T, d Decoder, reset func()) {
+	t.Helper()
+	dst := make([]byte, 0, 1<<10)
+	perFile := testing.AllocsPerRun(10, func() {
+		reset()
+		for {
+			out, err := d.Next(dst[:0])
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			dst = out
+		}
+	})
+	if perFile > 5 && !raceDetector {
+		t.Errorf("%v allocations for a file of 1000 records", perFile)
+	}
+}
+
 // compact spells JSON without white space and without HTML's escapes.
 func compact(t testing.TB, v any) string {
 	t.Helper()
