@@ -101,6 +101,13 @@ func TestBaseURL(t *testing.T) {
 	}
 	check("https://EU-api.mimecast.com/", "https://eu-api.mimecast.com")
 	check("https://eu-api.mimecast.com:8443", "https://eu-api.mimecast.com:8443")
+	check("https://EU-api.mimecast.com:443/", "https://eu-api.mimecast.com")
+	check("https://eu-api.mimecast.com:", "https://eu-api.mimecast.com")
+	check("https://eu-api.mimecast.com:80", "https://eu-api.mimecast.com:80")
+	check("https://[::1]:443", "https://[::1]")
+	check("https://[2001:db8::443]", "https://[2001:db8::443]")
+	check("http://127.0.0.1:80", "http://127.0.0.1")
+	check("http://127.0.0.1:443", "http://127.0.0.1:443")
 	check("http://127.0.0.1:8080", "http://127.0.0.1:8080")
 	check("http://[::1]:8080", "http://[::1]:8080")
 	check("http://localhost:8080", "http://localhost:8080")
@@ -113,6 +120,7 @@ func TestBaseURL(t *testing.T) {
 	check("https://eu-api.mimecast.com/api", "")
 	check("https://eu-api.mimecast.com?x=1", "")
 	check("https://", "")
+	check("https://:443", "")
 }
 
 func TestAllProblemsInOneLine(t *testing.T) {

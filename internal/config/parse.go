@@ -215,7 +215,7 @@ func (p *parser) baseURL() *url.URL {
 
 func (p *parser) checkBaseURL(base string) *url.URL {
 	u, err := url.Parse(base)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+	if err != nil || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http") {
 		p.problem("base_url", "%s is not a URL like https://eu-api.mimecast.com", quote(redactURL(base)))
 		return nil
 	}
@@ -227,7 +227,17 @@ func (p *parser) checkBaseURL(base string) *url.URL {
 		p.problem("base_url", "%s is not encrypted; http is accepted for loopback addresses only, use https", quote(base))
 		return nil
 	}
-	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host)}
+	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(withoutDefaultPort(u))}
+}
+
+// withoutDefaultPort is a URL's host, spelled the same with and without the port
+// that its scheme stands for.
+func withoutDefaultPort(u *url.URL) string {
+	host := strings.TrimSuffix(u.Host, ":")
+	if port := map[string]string{"https": "443", "http": "80"}[u.Scheme]; u.Port() == port {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	return host
 }
 
 func loopback(host string) bool {
