@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"fluent-bit-mimecast/mimecast"
 )
@@ -56,6 +57,7 @@ func Parse(get func(key string) string) (Config, error) {
 		TLSVerify:       p.onOff("tls_verify"),
 	}
 	c.Credentials, c.AppID = p.credentials()
+	c.Account = p.account(c.AppID)
 	if len(p.problems) > 0 {
 		return Config{}, &Error{p.problems}
 	}
@@ -191,6 +193,36 @@ func (p *parser) db() string {
 	case strings.EqualFold(v, DBOff):
 		p.warnings = append(p.warnings, "db is off: a restart reads everything that Mimecast still has again")
 		return ""
+	}
+	return v
+}
+
+// maxAccount bounds the name of an account, in bytes.
+const maxAccount = 128
+
+// CheckAccount says what is wrong with a name for an account, as the option
+// `account` takes it.
+func CheckAccount(name string) error {
+	switch {
+	case name == "" || len(name) > maxAccount:
+		return fmt.Errorf("a name of 1 to %d bytes is needed, not %d", maxAccount, len(name))
+	case strings.TrimSpace(name) != name:
+		return fmt.Errorf("%s has white space around it", quote(name))
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("%s holds a control character", quote(name))
+	case strings.Contains(name, "|"):
+		return fmt.Errorf("%s holds a |, which separates the parts of a position's key", quote(name))
+	}
+	return nil
+}
+
+func (p *parser) account(appID string) string {
+	v := p.value("account")
+	if v == "" {
+		return appID
+	}
+	if err := CheckAccount(v); err != nil {
+		p.problem("account", "%v", err)
 	}
 	return v
 }
