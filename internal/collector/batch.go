@@ -182,6 +182,7 @@ func (r *batchRun) decodeFile(ctx context.Context, f *record.File) error {
 	origin := record.Origin{Source: sourceSIEM, Type: record.TypeOf(f.Name), Collected: r.collected}
 	decoder := r.reader.Open(f, origin, r.f.request.Format == mimecast.JSON)
 	bad := 0
+	var d *record.Damage // here, since it is allocated where it is declared
 	for n := 0; ; n++ {
 		if n%1000 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -189,7 +190,6 @@ func (r *batchRun) decodeFile(ctx context.Context, f *record.File) error {
 		p := r.piece(origin.Type)
 		start := len(p.buf)
 		var err error
-		var d *record.Damage
 		p.buf, err = decoder.Next(p.buf)
 		switch {
 		case err == nil:
