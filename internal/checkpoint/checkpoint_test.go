@@ -283,6 +283,9 @@ func TestClaims(t *testing.T) {
 	} else if err := c.Release(); err != nil {
 		t.Error(err)
 	}
+	if !a.Claimed(keyOf("impersonation")) || a.Claimed(keyOf("x")) {
+		t.Error("what another instance has claimed is not known")
+	}
 	one, err := a.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -299,6 +302,9 @@ func TestClaims(t *testing.T) {
 	}
 	if err := two.Commit([]Change{{Key: keyOf("impersonation"), Position: position{"p"}}}); err != nil {
 		t.Errorf("after the other's release: %v", err)
+	}
+	if b.Claimed(keyOf("siem")) {
+		t.Error("what was released is claimed")
 	}
 	if err := b.Release(); err != nil {
 		t.Error(err)

@@ -35,6 +35,13 @@ type Claim struct {
 // another file; empty when there was none.
 func (c *Claim) Elsewhere() string { return c.elsewhere }
 
+// Claimed reports whether an instance of this process has a log in this file.
+func (c *Claim) Claimed(k Key) bool {
+	c.files.mu.Lock()
+	defer c.files.mu.Unlock()
+	return c.files.open[c.path].claimed[k]
+}
+
 // Claim takes logs in the file at path. It fails when another instance of
 // this process has one of them; it does not touch the file.
 func (f *Files) Claim(path string, keys []Key) (*Claim, error) {

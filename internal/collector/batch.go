@@ -74,13 +74,16 @@ type batchRun struct {
 	newest    uint32
 	confirmed bool // that what is odd is in the batch itself
 
+	accounts record.Accounts
+	seen     codes // of its records, those delivered before among them; kept while the stream's provenance is open
+
 	open *piece   // being filled
 	held []*piece // full, of a file that has not been read to its end
 	size int      // bytes in held
 }
 
 func newBatchRun(p *siem, f *fetched) *batchRun {
-	r := &batchRun{siem: p, f: f, collected: p.client.Now()}
+	r := &batchRun{siem: p, f: f, collected: p.client.Now(), seen: codes{}}
 	if p.pos.Records > 0 {
 		r.skip = mark{p.pos.Records, p.pos.Digest}
 	}
@@ -131,26 +134,62 @@ func (r *batchRun) end(ctx context.Context) error {
 			return err
 		}
 	}
+	p := r.piece("")
+	r.open = nil
+	if err := r.send(ctx); err != nil {
+		p.free()
+		return err
+	}
 	next := r.position(r.at)
 	next.At = r.upTo()
 	if !r.f.own() {
 		next = next.follow(r.f.next)
 	}
-	p := r.piece("")
-	r.open = nil
-	p.before, p.after = r.change(r.position(r.last)), r.change(next)
-	if err := r.send(ctx); err != nil {
-		p.free()
-		return err
+	p.before = r.change(r.position(r.last))
+	elsewhere := r.checkTenant()
+	if elsewhere {
+		next = siemPosition{}
 	}
+	p.after = r.change(next)
 	if err := r.queue.put(ctx, p); err != nil {
 		return err
 	}
 	r.pos, r.saved = next, time.Now()
 	r.report.fetched(next.At)
-	r.delivered(r.f)
 	r.log.Debug("a batch is queued", "records", r.at.records, "delivered_before", r.skip.records, "bytes", r.f.body.size)
+	if elsewhere {
+		r.settled = nil
+		return errElsewhere
+	}
+	r.delivered(r.f)
 	return nil
+}
+
+// checkTenant finds out whether a position that was reached with another host or
+// application id is of the same customer, from the records of the whole batch. It
+// reports whether the stream has to start from the earliest logs since it is not.
+// A batch that is the earliest is where that would start.
+func (r *batchRun) checkTenant() (elsewhere bool) {
+	if !r.from.open {
+		return false
+	}
+	switch compare(r.from.known, r.seen) {
+	case sameTenant:
+		for code := range r.from.known {
+			r.seen.add(code)
+		}
+		r.from.adopt(r.seen)
+	case otherTenant:
+		means := "this log starts with this batch, the earliest that the service has"
+		if elsewhere = r.f.request.Token != ""; elsewhere {
+			r.space(&r.restarted)
+			means = "this log starts from the earliest that the service has; some records may come again"
+		}
+		r.from.sayOther(r.log, r.seen, means, "next_request_in", r.rest.String())
+		r.from.adopt(r.seen)
+		r.again = 0
+	}
+	return elsewhere
 }
 
 // upTo is the time up to which logs are delivered: that of the newest record,
@@ -239,6 +278,9 @@ func (r *batchRun) piece(logType string) *piece {
 // took deals with the record that was appended to the open piece at start.
 func (r *batchRun) took(ctx context.Context, start int, source []byte) error {
 	p := r.open
+	if code, again := r.accounts.Code(p.buf[start:]); code != nil && !again {
+		r.saw(code)
+	}
 	before := r.at
 	r.at = r.at.behind(source, r.fileHash)
 	if r.at.records <= r.skip.records {
@@ -259,6 +301,19 @@ func (r *batchRun) took(ctx context.Context, start int, source []byte) error {
 		return r.send(ctx)
 	}
 	return nil
+}
+
+// saw notes the code of the account that a record is of.
+func (r *batchRun) saw(code []byte) {
+	_, known := r.from.known[string(code)]
+	switch {
+	case !r.from.open && (known || len(r.from.known) >= maxCodes):
+	case !isCode(code):
+	case !r.from.open:
+		r.from.note(string(code))
+	case known || len(r.seen) < maxCodes-1:
+		r.seen.add(string(code)) // there is room for one that is known: it decides
+	}
 }
 
 // hold ends the open piece.

@@ -44,6 +44,9 @@ func BenchmarkDeliverBatch(b *testing.B) {
 			c.handover = newHandover(c.queue, newCommitter(nil, log), newRoom("", log), log)
 			c.makeStreams(tempFile)
 			p := c.pollers[0].(*siem)
+			if err := p.load(nil); err != nil {
+				b.Fatal(err)
+			}
 			go func() {
 				for piece := range c.queue {
 					piece.free()

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +22,9 @@ const (
 	// openReminder how often it is said that it can't be.
 	openRetry    = 5 * time.Second
 	openReminder = 10 * time.Minute
+	// othersWait is how long after its start an instance looks for positions of
+	// other accounts: until then the other blocks of the process have claimed theirs.
+	othersWait = 5 * time.Second
 	// panicRetry is how long a stream rests that has hit a bug of this plugin.
 	panicRetry = time.Minute
 )
@@ -51,6 +57,7 @@ type Collector struct {
 	log       *slog.Logger
 	client    *mimecast.Client
 	queue     queue
+	store     *checkpoint.Store // nil when no position is kept, and until it is open
 	committer *committer
 	room      *room
 	handover  *Handover
@@ -105,12 +112,13 @@ func newClient(cfg config.Config, log *slog.Logger) (*mimecast.Client, error) {
 func (c *Collector) makeStreams(newScratch func(string) (scratch, error)) {
 	shared := &clock{log: c.log, client: c.client}
 	table := kinds(c.cfg)
+	customer := newTenant(c.cfg.BaseURL.Host, c.cfg.AppID, c.log)
 	for _, key := range Keys(c.cfg) {
 		log := c.log.With("logs", key.Log)
 		s := &stream{
 			key: key, name: key.Log, client: c.client, queue: c.queue, log: log,
 			report: newReport(log, c.client.Now), clock: shared, busy: &c.handover.busy, byType: c.cfg.TagByType,
-			scratch: newScratch,
+			from: provenance{tenant: customer}, scratch: newScratch,
 		}
 		c.streams = append(c.streams, s)
 		c.pollers = append(c.pollers, table[key.Log](s))
@@ -153,6 +161,7 @@ func (c *Collector) run(ctx context.Context) {
 		polling.Go(func() { c.keepPolling(ctx, c.streams[i], c.pollers[i]) })
 	}
 	polling.Go(func() { c.summarize(ctx) })
+	polling.Go(func() { c.protect("accounts", func() { c.sayOthers(ctx) }) })
 	polling.Go(func() { c.protect("room", func() { c.room.watch(ctx) }) })
 	polling.Wait()
 	stopWriting()
@@ -188,7 +197,7 @@ func (c *Collector) tryOpen() error {
 		if s, err = c.claim.Open(); err != nil {
 			return err
 		}
-		c.committer.store = s
+		c.store, c.committer.store = s, s
 		if copied := s.TakenOver(); copied != "" {
 			c.log.Info("the db of an earlier version is taken over", "copy", copied,
 				"means", "positions now go by account; an earlier version of the plugin reads the copy alone")
@@ -200,6 +209,42 @@ func (c *Collector) tryOpen() error {
 		}
 	}
 	return nil
+}
+
+// sayOthers says that logs which had no position at the start have one under
+// another account, which no block of this process has claimed: it may be the same
+// customer's, under the application id of before.
+func (c *Collector) sayOthers(ctx context.Context) {
+	missing := map[string]bool{}
+	for _, s := range c.streams {
+		if !s.found {
+			missing[s.key.Log] = true
+		}
+	}
+	if c.store == nil || len(missing) == 0 {
+		return
+	}
+	_ = pause(ctx, othersWait)
+	streams, err := c.store.Streams()
+	if err != nil {
+		c.log.Debug("looking for positions of other accounts", "err", err)
+		return
+	}
+	accounts, logs := map[string]bool{}, map[string]bool{}
+	for _, have := range streams {
+		k := have.Key
+		if k.Account == c.cfg.Account || !missing[k.Log] || have.Position == nil || c.claim.Claimed(k) {
+			continue
+		}
+		accounts[k.Account], logs[k.Log] = true, true
+	}
+	if len(accounts) == 0 {
+		return
+	}
+	c.log.Warn("no position for this account, but for others", "logs", strings.Join(slices.Sorted(maps.Keys(logs)), ","),
+		"account", c.cfg.Account, "others", some(slices.Sorted(maps.Keys(accounts))),
+		"means", "these logs start anew; if one of the others is the same Mimecast customer, up to seven days come again",
+		"what_to_do", "nothing if this is another Mimecast customer; else set account to the other's name, or rename that with mimecast-db")
 }
 
 func (c *Collector) release() {

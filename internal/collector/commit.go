@@ -64,6 +64,9 @@ func merge(changes []checkpoint.Change, c checkpoint.Change) []checkpoint.Change
 		if c.Position != nil {
 			have.Position = c.Position
 		}
+		if c.Origin != nil {
+			have.Origin = c.Origin
+		}
 		have.AddIDs = append(have.AddIDs, c.AddIDs...)
 		have.ForgetBefore = max(have.ForgetBefore, c.ForgetBefore)
 		return changes

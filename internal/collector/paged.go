@@ -75,10 +75,10 @@ func newPaged(s *stream, cfg config.Config, p paging) *paged {
 
 func (p *paged) load(s *checkpoint.Store) error {
 	clear(p.delivered)
+	if err := p.stream.load(s, &p.pos); err != nil {
+		return err
+	}
 	if s != nil {
-		if _, err := s.Load(p.key, &p.pos); err != nil {
-			return err
-		}
 		if err := s.IDs(p.key, func(id checkpoint.ID) { p.delivered[id.Hash] = id.Unix }); err != nil {
 			return err
 		}
@@ -193,6 +193,9 @@ func hashOf(events []mimecast.Event) uint64 {
 // poll starts from the position again, which may have moved; what was delivered
 // is known by its ids. It resets b when the position moved.
 func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
+	if err := p.checkTenant(ctx); err != nil {
+		return err
+	}
 	run, began, known := p.newRun(), time.Now(), len(p.delivered)
 	p.collected = uint32(run.now.Unix())
 	defer func() {
@@ -225,6 +228,34 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 		}
 		run.ask.Token = page.Next
 	}
+}
+
+// checkTenant finds out whether a position that was reached with another host or
+// application id is of the same customer, as soon as another log tells. If it is
+// not, the log starts as if there were no position, or from the position if that
+// is further back.
+func (p *paged) checkTenant(ctx context.Context) error {
+	if !p.from.open {
+		p.from.merge()
+		return nil
+	}
+	now := codesOf(p.from.tenant.all())
+	switch compare(p.from.known, now) {
+	case undecided:
+		return nil
+	case sameTenant:
+		p.from.adopt(p.from.known)
+		p.from.merge()
+		return nil
+	}
+	p.from.sayOther(p.log, now, "this log starts from initial_lookback; some events may come again",
+		"initial_lookback", config.Spell(p.lookback))
+	p.from.adopt(now)
+	if p.pos.isZero() || p.pos.from(p.overlap).After(p.client.Now().Add(-p.lookback)) {
+		p.pos = pagedPosition{}
+		p.report.fetched(time.Time{})
+	}
+	return p.put(ctx, p.change(p.pos))
 }
 
 // page asks for a page until it comes. It returns an error when a page after the
@@ -418,8 +449,8 @@ func (p *paged) send(ctx context.Context, next *pagedPosition) error {
 		return nil
 	}
 	n := max(len(p.ids)-1, 0)
-	c.before = &checkpoint.Change{Key: p.key, AddIDs: p.ids[:n:n]}
-	c.after = &checkpoint.Change{Key: p.key, AddIDs: p.ids[n:]}
+	c.before, c.after = p.change(nil), p.change(nil)
+	c.before.AddIDs, c.after.AddIDs = p.ids[:n:n], p.ids[n:]
 	if next != nil {
 		c.after.Position = *next
 		c.after.ForgetBefore = next.from(p.overlap + idsKept).Unix()

@@ -108,10 +108,8 @@ func newSIEM(s *stream, cfg config.Config) *siem {
 }
 
 func (p *siem) load(s *checkpoint.Store) error {
-	if s != nil {
-		if _, err := s.Load(p.key, &p.pos); err != nil {
-			return err
-		}
+	if err := p.stream.load(s, &p.pos); err != nil {
+		return err
 	}
 	if p.pos.Token == "" && p.pos.Records == 0 {
 		p.log.Info("no position yet: starting from the earliest logs that the service has")
@@ -419,9 +417,7 @@ func (p *siem) delivered(f *fetched) {
 
 // save puts the position alone into the queue.
 func (p *siem) save(ctx context.Context) error {
-	c := newPiece(p.stream)
-	c.after = p.change(p.pos)
-	if err := p.queue.put(ctx, c); err != nil {
+	if err := p.put(ctx, p.change(p.pos)); err != nil {
 		return err
 	}
 	p.saved = time.Now()

@@ -51,6 +51,8 @@ type stream struct {
 	clock  *clock
 	busy   interface{ Add(int32) int32 } // up while pieces are on their way
 	byType bool                          // tags go by type
+	from   provenance                    // of the position
+	found  bool                          // the file had a position at the start
 	// scratch makes a file without a name in a folder.
 	scratch func(dir string) (scratch, error)
 
@@ -62,8 +64,26 @@ type stream struct {
 	again uint32
 }
 
+// change returns a change to a position; nil leaves it.
 func (s *stream) change(position any) *checkpoint.Change {
-	return &checkpoint.Change{Key: s.key, Position: position}
+	return &checkpoint.Change{Key: s.key, Position: position, Origin: s.from.origin}
+}
+
+// load takes up what the checkpoint file has of the stream, its position into pos.
+func (s *stream) load(file *checkpoint.Store, pos any) (err error) {
+	if file != nil {
+		if s.found, err = file.Load(s.key, pos); err != nil {
+			return err
+		}
+	}
+	return s.from.load(file, s.key)
+}
+
+// put puts a change alone into the queue.
+func (s *stream) put(ctx context.Context, change *checkpoint.Change) error {
+	p := newPiece(s)
+	p.after = change
+	return s.queue.put(ctx, p)
 }
 
 // failed reports an error and waits until it is time to try again. It returns
