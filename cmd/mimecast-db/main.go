@@ -1,12 +1,15 @@
 // Command mimecast-db prints the positions in a checkpoint file of mimecast.so
-// in words, and can make it forget a log.
+// in words, can give an account another name, and can make it forget a log.
 //
 //	mimecast-db FILE
+//	mimecast-db -rename ACCOUNT -to NAME FILE
 //	mimecast-db -forget KEY FILE
 //
-// KEY is as it prints it. The log then starts as if it were new. It refuses
-// while a Fluent Bit uses the file, and a file of an earlier version of the
-// plugin until that has taken it over.
+// ACCOUNT and KEY are as it prints them. All logs of an account get its new name,
+// or none. A name may hold = and spaces, so each has a flag of its own. A log that
+// is forgotten starts as if it were new. It refuses while a Fluent Bit
+// uses the file, and a file of an earlier version of the plugin until the plugin
+// has taken it over.
 package main
 
 import (
@@ -19,6 +22,7 @@ import (
 
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/collector"
+	"fluent-bit-mimecast/internal/config"
 )
 
 func main() {
@@ -31,9 +35,11 @@ func main() {
 func run(args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("mimecast-db", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: mimecast-db [-forget KEY] FILE")
+		fmt.Fprintln(flags.Output(), "usage: mimecast-db [-rename ACCOUNT -to NAME | -forget KEY] FILE")
 		flags.PrintDefaults()
 	}
+	rename := flags.String("rename", "", "give all logs of this `account` the name that -to has")
+	to := flags.String("to", "", "the `name` for -rename, as the option account is to have it")
 	forget := flags.String("forget", "", "forget the log with this `key`: it then starts as if it were new")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -43,6 +49,15 @@ func run(args []string, out io.Writer) (err error) {
 	case flags.NArg() != 1:
 		flags.Usage()
 		return errors.New("name one file")
+	case (*rename == "") != (*to == ""):
+		return errors.New("-rename and -to go together")
+	case *rename != "" && *forget != "":
+		return errors.New("-rename and -forget don't go together")
+	}
+	if *rename != "" {
+		if err := config.CheckAccount(*to); err != nil {
+			return fmt.Errorf("-to: %w", err)
+		}
 	}
 	store, err := checkpoint.Open(flags.Arg(0))
 	if err != nil {
@@ -53,6 +68,9 @@ func run(args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	if *rename != "" {
+		return renameAccount(store, *rename, *to, out)
+	}
 	if *forget != "" {
 		return forgetLog(store, streams, *forget, out)
 	}
@@ -62,6 +80,18 @@ func run(args []string, out io.Writer) (err error) {
 	for _, s := range streams {
 		show(s, out)
 	}
+	return nil
+}
+
+func renameAccount(store *checkpoint.Store, from, to string, out io.Writer) error {
+	logs, err := store.Rename(from, to)
+	switch {
+	case err != nil:
+		return err
+	case logs == 0:
+		return fmt.Errorf("no log is of account %q; without -rename the accounts are printed", from)
+	}
+	fmt.Fprintf(out, "renamed %s to %s: %d logs; set the option account to it\n", from, to, logs)
 	return nil
 }
 

@@ -66,6 +66,18 @@ func TestCommand(t *testing.T) {
 	if out, _ := command(path); strings.Contains(out, "secret-token") {
 		t.Error("the token is printed")
 	}
+	check("no log is of account \"app\"", nil, "-rename", "app", "-to", "x", path)
+	check("-rename and -to go together", nil, "-rename", "acme", path)
+	check("-rename and -to go together", nil, "-to", "acme", path)
+	check("don't go together", nil, "-rename", "acme", "-to", "x", "-forget", "x", path)
+	check("-to: ", nil, "-rename", "acme", "-to", "a|b", path)
+	check("it has a log of that name: acme|", nil, "-rename", "acme", "-to", "acme", path)
+	check("", []string{"renamed acme to -a=b c: 2 logs"}, "-rename", "acme", "-to", "-a=b c", path)
+	check("", []string{"-a=b c|siem\n", "-a=b c|impersonation\n", "2 ids", "from Mimecast accounts C1A1, C2A2"}, path)
+	if out, _ := command(path); strings.Contains(out, "acme") {
+		t.Errorf("the old name is there:\n%s", out)
+	}
+	check("", []string{"renamed -a=b c to acme: 2 logs"}, "-rename", "-a=b c", "-to", "acme", path)
 	check("there is no log", nil, "-forget", "x", path)
 	check("", []string{"forgot " + siem.String()}, "-forget", siem.String(), path)
 	if out, err := command(path); err != nil || strings.Contains(out, "siem") || !strings.Contains(out, "2 ids") {

@@ -20,6 +20,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -427,6 +428,72 @@ func (s *Store) Forget(k Key) (had bool, err error) {
 		return false, failure(s.path, "can't be written", err)
 	}
 	return had, nil
+}
+
+// Rename gives all logs of an account to another name, and returns how many they
+// are. It changes nothing when that name has one of these logs already.
+func (s *Store) Rename(from, to string) (logs int, err error) {
+	var taken Key
+	err = s.update(func(tx *bbolt.Tx) error {
+		logs, taken = 0, Key{}
+		all := tx.Bucket(bucketStreams)
+		var keys []Key
+		err := all.ForEachBucket(func(name []byte) error {
+			if k := parseKey(string(name)); k.Account == from {
+				keys = append(keys, k)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if target := (Key{to, k.Log}); all.Bucket([]byte(target.String())) != nil {
+				taken = target
+				return errTaken
+			}
+		}
+		for _, k := range keys {
+			if err := move(all, k.String(), Key{to, k.Log}.String()); err != nil {
+				return err
+			}
+			logs++
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errTaken):
+		return 0, fmt.Errorf("db %s is not changed: %w: %s; forget it first, if nothing needs it", s.path, err, taken)
+	case err != nil:
+		return 0, failure(s.path, "can't be written", err)
+	}
+	return logs, nil
+}
+
+// move gives a bucket another name, which bbolt can't.
+func move(all *bbolt.Bucket, from, to string) error {
+	b, err := all.CreateBucket([]byte(to))
+	if err == nil {
+		err = copyBucket(b, all.Bucket([]byte(from)))
+	}
+	if err == nil {
+		err = all.DeleteBucket([]byte(from))
+	}
+	return err
+}
+
+func copyBucket(to, from *bbolt.Bucket) error {
+	return from.ForEach(func(name, value []byte) error {
+		inner := from.Bucket(name)
+		if inner == nil {
+			return to.Put(name, value)
+		}
+		b, err := to.CreateBucket(name)
+		if err != nil {
+			return err
+		}
+		return copyBucket(b, inner)
+	})
 }
 
 // Close closes the file. Stores that come from a Claim are closed by its

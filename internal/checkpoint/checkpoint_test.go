@@ -123,6 +123,60 @@ func TestStreamsAndForget(t *testing.T) {
 	}
 }
 
+func TestRename(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	s := mustOpen(t, path)
+	ids := someIDs(3000) // several pages
+	origin := Origin{Host: "h", AppID: "id", Accounts: []string{"C1"}}
+	other := Key{"a|b", "siem"}
+	err := s.Commit([]Change{
+		{Key: keyOf("siem"), Position: position{"one"}, Origin: &origin},
+		{Key: keyOf("impersonation"), Position: position{"two"}, AddIDs: ids},
+		{Key: Key{"app2", "siem"}, Position: position{"three"}},
+		{Key: other, Position: position{"four"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(from, to string, want int, wantErr string) {
+		t.Helper()
+		before, err := s.Streams()
+		if err != nil {
+			t.Fatal(err)
+		}
+		logs, err := s.Rename(from, to)
+		if logs != want || (err == nil) != (wantErr == "") || (err != nil && !strings.Contains(err.Error(), wantErr)) {
+			t.Errorf("%s to %s: got %d, %v, want %d, %q", from, to, logs, err, want, wantErr)
+		}
+		if after, err := s.Streams(); err != nil || (want == 0) != cmp.Equal(before, after) {
+			t.Errorf("%s to %s: changed %v, %v", from, to, !cmp.Equal(before, after), err)
+		}
+	}
+	check("app", "app2", 0, "it has a log of that name: app2|siem; forget it first")
+	check("app", "app", 0, "it has a log of that name")
+	check("ap", "new", 0, "")
+	check("a", "new", 0, "")
+	check("app", "x=y z", 2, "")
+	check("a|b", "b", 1, "")
+	check("app2", "app", 1, "")
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, path)
+	for k, token := range map[Key]string{{"x=y z", "siem"}: "one", {"x=y z", "impersonation"}: "two", {"app", "siem"}: "three", {"b", "siem"}: "four"} {
+		p, _, got := state(t, s, k)
+		if p.Token != token || (k.Log == "impersonation") != slices.Equal(got, ids) {
+			t.Errorf("%s: %v, %d ids", k, p, len(got))
+		}
+	}
+	if o, err := s.Origin(Key{"x=y z", "siem"}); err != nil || !cmp.Equal(*o, origin) {
+		t.Errorf("%v, %v", o, err)
+	}
+	if streams, err := s.Streams(); err != nil || len(streams) != 4 {
+		t.Errorf("%v, %v", streams, err)
+	}
+}
+
 func TestACommitIsAllOrNothing(t *testing.T) {
 	s := mustOpen(t, filepath.Join(t.TempDir(), "x.db"))
 	err := s.Commit([]Change{{Key: keyOf("siem"), Position: position{"one"}}, {Key: keyOf("x"), Position: func() {}}})

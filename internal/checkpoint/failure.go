@@ -16,6 +16,7 @@ var (
 	errVersion   = errors.New("its layout is of another version")
 	errTruncated = errors.New("the file is shorter than it was written")
 	errOld       = errors.New("its layout is of an earlier version")
+	errTaken     = errors.New("it has a log of that name")
 	errFreelist  = errors.New("its list of free pages is damaged")
 	errDamaged   = errors.New("its content is damaged")
 )
