@@ -7,9 +7,9 @@
 //
 // ACCOUNT and KEY are as it prints them. All logs of an account get its new name,
 // or none. A name may hold = and spaces, so each has a flag of its own. A log that
-// is forgotten starts as if it were new. It refuses while a Fluent Bit
-// uses the file, and a file of an earlier version of the plugin until the plugin
-// has taken it over.
+// is forgotten starts as if it were new. It refuses while a Fluent Bit uses the
+// file, and a file of an earlier version of the plugin until the plugin has taken
+// it over.
 package main
 
 import (
