@@ -144,7 +144,7 @@ func (t *tenant) sayChanged(o *checkpoint.Origin) {
 // copied. While that is open, what is written is the origin as it was: a restart
 // has to ask the same question.
 type provenance struct {
-	*tenant
+	tenant *tenant
 	origin *checkpoint.Origin // replaced and never changed
 	known  codes              // those of origin
 	open   bool
@@ -164,11 +164,11 @@ func (p *provenance) load(s *checkpoint.Store, k checkpoint.Key) error {
 	case o == nil:
 		p.adopt(nil)
 		return nil
-	case o.Host == p.host && o.AppID == p.appID:
+	case o.Host == p.tenant.host && o.AppID == p.tenant.appID:
 		p.adopt(codesOf(o.Accounts))
 		return nil
 	}
-	p.sayChanged(o)
+	p.tenant.sayChanged(o)
 	p.origin, p.known, p.open = o, codesOf(o.Accounts), true
 	if compare(p.known, nil) == sameTenant {
 		p.adopt(nil)
@@ -188,7 +188,7 @@ func (p *provenance) adopt(known codes) {
 }
 
 func (p *provenance) record() {
-	p.origin = &checkpoint.Origin{Host: p.host, AppID: p.appID, Accounts: p.known.sorted()}
+	p.origin = &checkpoint.Origin{Host: p.tenant.host, AppID: p.tenant.appID, Accounts: p.known.sorted()}
 }
 
 // note adds the code of a record.

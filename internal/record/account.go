@@ -79,7 +79,7 @@ func skipEncoded(b []byte, i int) int {
 	if i >= len(b) {
 		return -1
 	}
-	size := 0
+	var size int
 	switch c := b[i]; {
 	case c&^maxCode == 0xa0:
 		size = 1 + int(c&maxCode)
