@@ -192,7 +192,8 @@ func fillCheckpoint(path, service string, ids int) error {
 	now := time.Now().UTC()
 	last := now.Add(-time.Minute)
 	change := checkpoint.Change{
-		Key:      checkpoint.Key{Host: address.Host, AppID: "app", Stream: "impersonation"},
+		Key:      checkpoint.Key{Account: "app", Log: "impersonation"},
+		Origin:   &checkpoint.Origin{Host: address.Host, AppID: "app"},
 		Position: map[string]time.Time{"newest": last, "last_poll": last},
 	}
 	for n := range ids {

@@ -1,11 +1,12 @@
 // Command mimecast-db prints the positions in a checkpoint file of mimecast.so
-// in words, and can make it forget a stream.
+// in words, and can make it forget a log.
 //
 //	mimecast-db FILE
 //	mimecast-db -forget KEY FILE
 //
-// KEY is as it prints it. The stream then starts as if it were new. It refuses
-// while a Fluent Bit uses the file.
+// KEY is as it prints it. The log then starts as if it were new. It refuses
+// while a Fluent Bit uses the file, and a file of an earlier version of the
+// plugin until that has taken it over.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/collector"
@@ -32,7 +34,7 @@ func run(args []string, out io.Writer) (err error) {
 		fmt.Fprintln(flags.Output(), "usage: mimecast-db [-forget KEY] FILE")
 		flags.PrintDefaults()
 	}
-	forget := flags.String("forget", "", "forget the stream with this `key`: it then starts as if it were new")
+	forget := flags.String("forget", "", "forget the log with this `key`: it then starts as if it were new")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil
@@ -52,10 +54,10 @@ func run(args []string, out io.Writer) (err error) {
 		return err
 	}
 	if *forget != "" {
-		return forgetStream(store, streams, *forget, out)
+		return forgetLog(store, streams, *forget, out)
 	}
 	if len(streams) == 0 {
-		fmt.Fprintln(out, "no stream has a position yet")
+		fmt.Fprintln(out, "no log has a position yet")
 	}
 	for _, s := range streams {
 		show(s, out)
@@ -63,7 +65,7 @@ func run(args []string, out io.Writer) (err error) {
 	return nil
 }
 
-func forgetStream(store *checkpoint.Store, streams []checkpoint.Stream, key string, out io.Writer) error {
+func forgetLog(store *checkpoint.Store, streams []checkpoint.Stream, key string, out io.Writer) error {
 	for _, s := range streams {
 		if s.Key.String() != key {
 			continue
@@ -74,12 +76,18 @@ func forgetStream(store *checkpoint.Store, streams []checkpoint.Stream, key stri
 		fmt.Fprintf(out, "forgot %s: it starts as if it were new\n", key)
 		return nil
 	}
-	return fmt.Errorf("there is no stream %q; without -forget the keys are printed", key)
+	return fmt.Errorf("there is no log %q; without -forget the keys are printed", key)
 }
 
 func show(s checkpoint.Stream, out io.Writer) {
 	fmt.Fprintf(out, "%s\n", s.Key)
-	fmt.Fprintf(out, "  %s logs of application %s at %s\n", s.Key.Stream, s.Key.AppID, s.Key.Host)
+	fmt.Fprintf(out, "  %s logs of account %s\n", s.Key.Log, s.Key.Account)
+	if s.Origin.Host != "" {
+		fmt.Fprintf(out, "  collected by application %s at %s\n", s.Origin.AppID, s.Origin.Host)
+	}
+	if len(s.Origin.Accounts) > 0 {
+		fmt.Fprintf(out, "  from Mimecast accounts %s\n", strings.Join(s.Origin.Accounts, ", "))
+	}
 	lines, err := collector.Describe(s)
 	if err != nil {
 		lines = []string{err.Error()}

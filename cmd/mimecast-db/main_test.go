@@ -35,8 +35,9 @@ func TestCommand(t *testing.T) {
 	}
 
 	var files checkpoint.Files
-	siem := checkpoint.Key{Host: "eu-api.mimecast.com", AppID: "app", Stream: "siem"}
-	ttp := checkpoint.Key{Host: "eu-api.mimecast.com", AppID: "app", Stream: "impersonation"}
+	siem := checkpoint.Key{Account: "acme", Log: "siem"}
+	ttp := checkpoint.Key{Account: "acme", Log: "impersonation"}
+	origin := &checkpoint.Origin{Host: "eu-api.mimecast.com", AppID: "app", Accounts: []string{"C1A1", "C2A2"}}
 	claim, err := files.Claim(path, []checkpoint.Key{siem})
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +47,7 @@ func TestCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = store.Commit([]checkpoint.Change{
-		{Key: siem, Position: map[string]any{"token": "secret-token", "format": "json", "compress": true, "file": "receipt_1.log", "records": 7, "digest": "1", "at": "2026-01-02T03:04:05Z"}},
+		{Key: siem, Origin: origin, Position: map[string]any{"token": "secret-token", "format": "json", "compress": true, "file": "receipt_1.log", "records": 7, "digest": "1", "at": "2026-01-02T03:04:05Z"}},
 		{Key: ttp, Position: map[string]any{"newest": "2026-01-02T03:04:05Z", "last_poll": "2026-01-02T04:00:00Z"}, AddIDs: []checkpoint.ID{{Unix: 1}, {Unix: 2}}},
 	})
 	if err != nil {
@@ -58,13 +59,14 @@ func TestCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("", []string{
-		siem.String(), "logs up to 2026-01-02 03:04:05Z are delivered", "then 7 records of a batch (json, a zip), the last from receipt_1.log",
-		ttp.String(), "reached 2026-01-02 04:00:00Z", "newest event delivered is of 2026-01-02 03:04:05Z", "2 ids", "written at 20",
+		"acme|siem\n", "siem logs of account acme\n", "collected by application app at eu-api.mimecast.com\n", "from Mimecast accounts C1A1, C2A2\n",
+		"logs up to 2026-01-02 03:04:05Z are delivered", "then 7 records of a batch (json, a zip), the last from receipt_1.log",
+		"acme|impersonation\n", "impersonation logs of account acme\n", "reached 2026-01-02 04:00:00Z", "newest event delivered is of 2026-01-02 03:04:05Z", "2 ids", "written at 20",
 	}, path)
 	if out, _ := command(path); strings.Contains(out, "secret-token") {
 		t.Error("the token is printed")
 	}
-	check("there is no stream", nil, "-forget", "x", path)
+	check("there is no log", nil, "-forget", "x", path)
 	check("", []string{"forgot " + siem.String()}, "-forget", siem.String(), path)
 	if out, err := command(path); err != nil || strings.Contains(out, "siem") || !strings.Contains(out, "2 ids") {
 		t.Errorf("%v\n%s", err, out)

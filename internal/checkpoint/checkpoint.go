@@ -1,17 +1,19 @@
-// Package checkpoint keeps positions in a file: where each stream of logs is,
-// and the ids of events that were delivered, so that a restart goes on where
-// the last run stopped.
+// Package checkpoint keeps positions in a file: where each log is, and the ids
+// of events that were delivered, so that a restart goes on where the last run
+// stopped.
 //
 // The file is a bbolt database:
 //
-//	mimecast/version                    the version of this layout, "1"
-//	streams/{host}|{app id}|{stream}/   one bucket a stream
-//	    position                        JSON, as the stream wrote it
-//	    written                         when, in RFC 3339
-//	    ids/{time}{hash}                delivered ids, oldest first, no values
+//	mimecast/version             the version of this layout, "2"
+//	streams/{account}|{log}/     one bucket a log
+//	    position                 JSON, as its stream wrote it
+//	    origin                   JSON, see [Origin]
+//	    written                  when, in RFC 3339
+//	    ids/{time}{hash}         delivered ids, oldest first, no values
 //
-// A stream belongs to a service host and an application id: instances are
-// renamed and access keys are rotated, and neither moves a position.
+// A log belongs to an account, which is a name that lasts: hosts are spelled in
+// several ways, and application ids and access keys change, and none of them
+// moves a position.
 package checkpoint
 
 import (
@@ -30,22 +32,31 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// Key names a stream.
+// Key names a log of an account.
 type Key struct {
-	Host, AppID, Stream string
+	Account, Log string
 }
 
 // String returns the key as it stands in the file.
-func (k Key) String() string { return k.Host + "|" + k.AppID + "|" + k.Stream }
+func (k Key) String() string { return k.Account + "|" + k.Log }
 
-// parseKey is the opposite of String.
+// parseKey is the opposite of String. An application id that stands in for an
+// account's name may hold the separator, the name of a log does not.
 func parseKey(s string) Key {
-	host, rest, _ := strings.Cut(s, "|")
-	end := strings.LastIndexByte(rest, '|')
+	end := strings.LastIndexByte(s, '|')
 	if end < 0 {
-		return Key{Host: host, Stream: rest}
+		return Key{Log: s}
 	}
-	return Key{host, rest[:end], rest[end+1:]}
+	return Key{s[:end], s[end+1:]}
+}
+
+// Origin is where a position comes from: by what the service was asked, and the
+// codes of the Mimecast accounts that the records before the position carried,
+// as far as they carry one.
+type Origin struct {
+	Host     string   `json:"host"`
+	AppID    string   `json:"app_id"`
+	Accounts []string `json:"accounts,omitempty"`
 }
 
 // ID stands for a delivered event: a hash of its id, and its time, by which it
@@ -55,23 +66,25 @@ type ID struct {
 	Hash [16]byte
 }
 
-// Change is what becomes of one stream when records are known to be safe.
+// Change is what becomes of one log when records are known to be safe.
 type Change struct {
 	Key      Key
-	Position any // encoded as JSON; nil leaves the position
+	Position any     // encoded as JSON; nil leaves the position
+	Origin   *Origin // not to be changed any more; nil leaves the origin
 	AddIDs   []ID
 	// ForgetBefore drops ids of events before that time; zero keeps all.
 	ForgetBefore int64
 }
 
 // version is the layout that this package reads and writes.
-const version = "1"
+const version = "2"
 
 var (
 	bucketMeta    = []byte("mimecast")
 	bucketStreams = []byte("streams")
 	keyVersion    = []byte("version")
 	keyPosition   = []byte("position")
+	keyOrigin     = []byte("origin")
 	keyWritten    = []byte("written")
 	keyIDs        = []byte("ids")
 )
@@ -88,6 +101,8 @@ const maxFaults = 100
 // by the method that got it when that writes, or else by the next.
 type Store struct {
 	path string
+	// takesOver has a file of an earlier layout taken over, not refused.
+	takesOver bool
 	// openFile replaces os.OpenFile, in tests.
 	openFile func(path string, flag int, mode os.FileMode) (*os.File, error)
 
@@ -98,27 +113,28 @@ type Store struct {
 	opened bool // at some time
 	closed bool // for good
 	faults int
+	copied string // see TakenOver
 }
 
-// Open opens a file that is there, for those who don't share it with others.
+// Open opens a file that is there, for those who don't share it with others. It
+// refuses one of an earlier layout: taking it over is the plugin's.
 func Open(path string) (*Store, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	return open(path)
-}
-
-// open makes or opens a file.
-func open(path string) (*Store, error) {
 	s := newStore(path)
+	s.takesOver = false
 	if err := s.start(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// newStore returns a store whose file is not open yet.
-func newStore(path string) *Store { return &Store{path: path, openFile: os.OpenFile} }
+// newStore returns a store whose file is not open yet. It makes a file that is
+// not there, and takes over one of an earlier layout.
+func newStore(path string) *Store {
+	return &Store{path: path, takesOver: true, openFile: os.OpenFile}
+}
 
 // start makes or opens the file unless it is open. Try again later when it fails.
 func (s *Store) start() error {
@@ -147,6 +163,9 @@ func (s *Store) ready() error {
 	options := &bbolt.Options{Timeout: lockWait, OpenFile: s.openChecked}
 	err := s.guard(func() (err error) {
 		if s.db, err = bbolt.Open(s.path, 0o600, options); err != nil {
+			return err
+		}
+		if err = s.takeOver(); err != nil {
 			return err
 		}
 		return s.db.Update(recovering(prepare))
@@ -212,23 +231,38 @@ func prepare(tx *bbolt.Tx) error {
 	return nil
 }
 
-// Load reads a stream's position into pos; false when it has none.
+// Load reads a log's position into pos; false when it has none.
 func (s *Store) Load(k Key, pos any) (found bool, err error) {
+	return s.load(k, keyPosition, pos, "the position")
+}
+
+// Origin returns where a log's position comes from; nil when that is not known.
+func (s *Store) Origin(k Key) (*Origin, error) {
+	var o Origin
+	found, err := s.load(k, keyOrigin, &o, "the origin")
+	if !found {
+		return nil, err
+	}
+	return &o, err
+}
+
+// load decodes what a log's bucket has under a name, which is JSON.
+func (s *Store) load(k Key, name []byte, into any, what string) (found bool, err error) {
 	err = s.viewStream(k, func(b *bbolt.Bucket) error {
-		raw := b.Get(keyPosition)
+		raw := b.Get(name)
 		if raw == nil {
 			return nil
 		}
 		found = true
-		return json.Unmarshal(raw, pos)
+		return json.Unmarshal(raw, into)
 	})
 	if err != nil {
-		return false, failure(s.path, "can't be read for the position of "+k.String(), err)
+		return false, failure(s.path, "can't be read for "+what+" of "+k.String(), err)
 	}
 	return found, nil
 }
 
-// IDs calls fn with each delivered id of a stream, oldest first.
+// IDs calls fn with each delivered id of a log, oldest first.
 func (s *Store) IDs(k Key, fn func(ID)) error {
 	err := s.viewStream(k, func(b *bbolt.Bucket) error {
 		ids := b.Bucket(keyIDs)
@@ -283,11 +317,12 @@ func apply(streams *bbolt.Bucket, c Change) error {
 		return err
 	}
 	if c.Position != nil {
-		raw, err := json.Marshal(c.Position)
-		if err != nil {
+		if err := putJSON(b, keyPosition, c.Position); err != nil {
 			return err
 		}
-		if err := b.Put(keyPosition, raw); err != nil {
+	}
+	if c.Origin != nil {
+		if err := putJSON(b, keyOrigin, c.Origin); err != nil {
 			return err
 		}
 	}
@@ -304,6 +339,14 @@ func apply(streams *bbolt.Bucket, c Change) error {
 		}
 	}
 	return forget(ids, c.ForgetBefore)
+}
+
+func putJSON(b *bbolt.Bucket, name []byte, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return b.Put(name, raw)
 }
 
 // forget deletes ids from the front, where the oldest are.
@@ -336,10 +379,11 @@ func decodeID(b []byte) (id ID, ok bool) {
 	return id, true
 }
 
-// Stream is what a file holds of one stream.
+// Stream is what a file holds of one log.
 type Stream struct {
 	Key      Key
 	Position []byte // JSON; nil when it has none
+	Origin   Origin
 	IDs      int
 	Written  time.Time // the latest commit
 }
@@ -352,6 +396,11 @@ func (s *Store) Streams() (streams []Stream, err error) {
 			b := all.Bucket(name)
 			st := Stream{Key: parseKey(string(name)), Position: bytes.Clone(b.Get(keyPosition))}
 			st.Written, _ = time.Parse(time.RFC3339, string(b.Get(keyWritten)))
+			if raw := b.Get(keyOrigin); raw != nil {
+				if err := json.Unmarshal(raw, &st.Origin); err != nil {
+					return fmt.Errorf("the origin of %s: %w", st.Key, err)
+				}
+			}
 			if ids := b.Bucket(keyIDs); ids != nil {
 				st.IDs = ids.Stats().KeyN
 			}
@@ -365,7 +414,7 @@ func (s *Store) Streams() (streams []Stream, err error) {
 	return streams, nil
 }
 
-// Forget drops all that the file holds of a stream; false when that is nothing.
+// Forget drops all that the file holds of a log; false when that is nothing.
 func (s *Store) Forget(k Key) (had bool, err error) {
 	err = s.update(func(tx *bbolt.Tx) error {
 		streams := tx.Bucket(bucketStreams)

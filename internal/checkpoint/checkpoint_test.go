@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,8 +14,15 @@ import (
 
 type position struct{ Token string }
 
-func keyOf(stream string) Key {
-	return Key{Host: "eu-api.mimecast.com", AppID: "app", Stream: stream}
+func keyOf(log string) Key { return Key{Account: "app", Log: log} }
+
+// open makes or opens a file as the plugin does.
+func open(path string) (*Store, error) {
+	s := newStore(path)
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func id(unix int64, name byte) ID { return ID{Unix: unix, Hash: [16]byte{name}} }
@@ -71,8 +79,8 @@ func TestPositionsLast(t *testing.T) {
 	if diff := cmp.Diff([]ID{id(20, 'b'), id(30, 'c'), id(40, 'd')}, ids); !found || p.Token != "p" || diff != "" {
 		t.Errorf("impersonation: %v, %v, ids -want +got:\n%s", p, found, diff)
 	}
-	if _, found, _ := state(t, s, Key{Host: "other", AppID: "app", Stream: "siem"}); found {
-		t.Error("another host has the position")
+	if _, found, _ := state(t, s, Key{Account: "other", Log: "siem"}); found {
+		t.Error("another account has the position")
 	}
 	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", st.Mode(), err)
@@ -85,8 +93,9 @@ func TestStreamsAndForget(t *testing.T) {
 		t.Error("a file that is not there is made")
 	}
 	s := mustOpen(t, path)
-	odd := Key{Host: "h:8443", AppID: "a|b", Stream: "impersonation"}
-	if err := s.Commit([]Change{{Key: keyOf("siem"), Position: position{"t"}}, {Key: odd, AddIDs: []ID{id(1, 'a'), id(2, 'b')}}}); err != nil {
+	odd := Key{Account: "a|b", Log: "impersonation"}
+	origin := Origin{Host: "h:8443", AppID: "id", Accounts: []string{"C1", "C2"}}
+	if err := s.Commit([]Change{{Key: keyOf("siem"), Position: position{"t"}}, {Key: odd, Origin: &origin, AddIDs: []ID{id(1, 'a'), id(2, 'b')}}}); err != nil {
 		t.Fatal(err)
 	}
 	streams, err := s.Streams()
@@ -99,7 +108,8 @@ func TestStreamsAndForget(t *testing.T) {
 		}
 		streams[i].Written = time.Time{}
 	}
-	want := []Stream{{Key: keyOf("siem"), Position: []byte(`{"Token":"t"}`)}, {Key: odd, IDs: 2}}
+	want := []Stream{{Key: keyOf("siem"), Position: []byte(`{"Token":"t"}`)}, {Key: odd, Origin: origin, IDs: 2}}
+	slices.SortFunc(want, func(a, b Stream) int { return strings.Compare(a.Key.String(), b.Key.String()) })
 	if diff := cmp.Diff(want, streams); diff != "" {
 		t.Error(diff)
 	}
@@ -170,8 +180,8 @@ func TestFilesThatAreNone(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return b.Put(keyVersion, []byte("2"))
-	}), `version "2", this plugin knows version 1; install the version of the plugin that wrote it`)
+		return b.Put(keyVersion, []byte("3"))
+	}), `version "3", this plugin knows version 2; install the version of the plugin that wrote it`)
 	check("folder", func(path string) error { return os.Mkdir(path, 0o700) }, "can't be opened")
 	if _, err := open(filepath.Join(dir, "no", "such", "folder", "x.db")); err == nil || !strings.Contains(err.Error(), "its folder does not exist") {
 		t.Errorf("no folder: %v", err)
@@ -263,7 +273,7 @@ func TestClaims(t *testing.T) {
 		return c
 	}
 	a, b := claim(keyOf("siem")), claim(keyOf("impersonation"))
-	if _, err := files.Claim(path, []Key{keyOf("x"), keyOf("siem")}); err == nil || !strings.Contains(err.Error(), "another block collects the siem logs") {
+	if _, err := files.Claim(path, []Key{keyOf("x"), keyOf("siem")}); err == nil || !strings.Contains(err.Error(), "another block collects the siem logs of account app already") {
 		t.Errorf("a stream is claimed twice: %v", err)
 	}
 	if c, err := files.Claim(path+"2", []Key{keyOf("siem")}); err != nil {

@@ -15,6 +15,7 @@ var (
 	errForeign   = errors.New("it is a database of another program")
 	errVersion   = errors.New("its layout is of another version")
 	errTruncated = errors.New("the file is shorter than it was written")
+	errOld       = errors.New("its layout is of an earlier version")
 	errFreelist  = errors.New("its list of free pages is damaged")
 	errDamaged   = errors.New("its content is damaged")
 )
@@ -50,7 +51,9 @@ func opening(path string, err error) error {
 		return fmt.Errorf("db %s can't be used as a checkpoint file; move it away to start anew: %w", path, err)
 	case errors.Is(err, errVersion):
 		return fmt.Errorf("db %s can't be used: %w; install the version of the plugin that wrote it, which keeps the position", path, err)
-	case errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, errOld):
+		return fmt.Errorf("db %s was written by an earlier version of the plugin: this version takes it over at its next start with it", path)
+	case errors.Is(err, os.ErrNotExist) && !isCopy(err):
 		return fmt.Errorf("db %s can't be made: its folder does not exist", path)
 	}
 	return failure(path, "can't be opened", err)
@@ -61,6 +64,8 @@ func failure(path, what string, err error) error {
 	errno := errnoOf(err)
 	var file *os.PathError
 	switch {
+	case isCopy(err):
+		return fmt.Errorf("db %s was written by an earlier version of the plugin and can't be taken over: %w; %s; nothing has been changed", path, err, copyAdvice(errno))
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("db %s is in use by another process", path)
 	case isDamage(err):
@@ -80,6 +85,21 @@ func failure(path, what string, err error) error {
 		return fmt.Errorf("db %s %s: %s: %w", path, what, known.name, err)
 	}
 	return fmt.Errorf("db %s %s: %s: %w; %s", path, what, known.name, err, known.advice)
+}
+
+// copyAdvice says what to do when the copy of a file can't be made.
+func copyAdvice(errno syscall.Errno) string {
+	switch errno {
+	case syscall.ENOSPC, syscall.EDQUOT:
+		return "make room on its file system"
+	case syscall.EACCES, syscall.EPERM:
+		return fmt.Sprintf("let user %d write to its folder", os.Getuid())
+	case syscall.EROFS:
+		return "make its file system writable"
+	case syscall.EIO:
+		return "check the disk or the network file system"
+	}
+	return "see to it that a file of this name can be made"
 }
 
 // What to do about an errno.

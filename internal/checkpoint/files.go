@@ -21,7 +21,7 @@ type shared struct {
 	users   int // instances that have the store open
 }
 
-// Claim is the right of one instance to some streams of one file.
+// Claim is the right of one instance to some logs in one file.
 type Claim struct {
 	files *Files
 	path  string
@@ -31,11 +31,11 @@ type Claim struct {
 	elsewhere string
 }
 
-// Elsewhere names a stream that another instance of this process had claimed in
+// Elsewhere names a log that another instance of this process had claimed in
 // another file; empty when there was none.
 func (c *Claim) Elsewhere() string { return c.elsewhere }
 
-// Claim takes streams of the file at path. It fails when another instance of
+// Claim takes logs in the file at path. It fails when another instance of
 // this process has one of them; it does not touch the file.
 func (f *Files) Claim(path string, keys []Key) (*Claim, error) {
 	if abs, err := filepath.Abs(path); err == nil {
@@ -49,7 +49,7 @@ func (f *Files) Claim(path string, keys []Key) (*Claim, error) {
 	}
 	for _, k := range keys {
 		if file.claimed[k] {
-			return nil, fmt.Errorf("another block collects the %s logs of application %s at %s already, with the same db %s: take %s out of the option logs of one of the two", k.Stream, k.AppID, k.Host, path, k.Stream)
+			return nil, fmt.Errorf("another block collects the %s logs of account %s already, with the same db %s: take %s out of the option logs of one of the two; if they are of two Mimecast customers, give one of them an account of its own", k.Log, k.Account, path, k.Log)
 		}
 	}
 	if f.open == nil {
@@ -63,7 +63,7 @@ func (f *Files) Claim(path string, keys []Key) (*Claim, error) {
 	for other, file := range f.open {
 		for _, k := range keys {
 			if other != path && file.claimed[k] {
-				c.elsewhere = k.Stream
+				c.elsewhere = k.Log
 			}
 		}
 	}
@@ -95,7 +95,7 @@ func (c *Claim) file() *shared {
 	return c.files.open[c.path]
 }
 
-// Release gives the streams back, and closes the file when no other instance
+// Release gives the logs back, and closes the file when no other instance
 // has it open. The claim is of no use afterwards.
 func (c *Claim) Release() error {
 	file := c.file()

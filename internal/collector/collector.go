@@ -23,11 +23,11 @@ const (
 	panicRetry = time.Minute
 )
 
-// Keys returns the streams that a configuration collects.
+// Keys returns the logs that a configuration collects.
 func Keys(cfg config.Config) []checkpoint.Key {
 	var keys []checkpoint.Key
 	for _, name := range cfg.Logs {
-		keys = append(keys, checkpoint.Key{Host: cfg.BaseURL.Host, AppID: cfg.AppID, Stream: name})
+		keys = append(keys, checkpoint.Key{Account: cfg.Account, Log: name})
 	}
 	return keys
 }
@@ -106,14 +106,14 @@ func (c *Collector) makeStreams(newScratch func(string) (scratch, error)) {
 	shared := &clock{log: c.log, client: c.client}
 	table := kinds(c.cfg)
 	for _, key := range Keys(c.cfg) {
-		log := c.log.With("logs", key.Stream)
+		log := c.log.With("logs", key.Log)
 		s := &stream{
-			key: key, name: key.Stream, client: c.client, queue: c.queue, log: log,
+			key: key, name: key.Log, client: c.client, queue: c.queue, log: log,
 			report: newReport(log, c.client.Now), clock: shared, busy: &c.handover.busy, byType: c.cfg.TagByType,
 			scratch: newScratch,
 		}
 		c.streams = append(c.streams, s)
-		c.pollers = append(c.pollers, table[key.Stream](s))
+		c.pollers = append(c.pollers, table[key.Log](s))
 	}
 }
 
@@ -189,6 +189,10 @@ func (c *Collector) tryOpen() error {
 			return err
 		}
 		c.committer.store = s
+		if copied := s.TakenOver(); copied != "" {
+			c.log.Info("the db of an earlier version is taken over", "copy", copied,
+				"means", "positions now go by account; an earlier version of the plugin reads the copy alone")
+		}
 	}
 	for _, p := range c.pollers {
 		if err := p.load(s); err != nil {

@@ -15,7 +15,7 @@ func Describe(s checkpoint.Stream) ([]string, error) {
 	if s.Position == nil {
 		return []string{"no position yet"}, nil
 	}
-	if s.Key.Stream == config.SIEM {
+	if s.Key.Log == config.SIEM {
 		var pos siemPosition
 		if err := json.Unmarshal(s.Position, &pos); err != nil {
 			return nil, fmt.Errorf("its position can't be read: %w", err)

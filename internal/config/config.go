@@ -23,7 +23,8 @@ const DBOff = "off"
 type Config struct {
 	BaseURL     *url.URL // scheme and host alone
 	Credentials mimecast.CredentialSource
-	AppID       string // as read when the block was started: part of the position's key
+	AppID       string // as read when the block was started
+	Account     string // what positions go by: the block's name for it, or AppID
 	DB          string // path of the checkpoint file; empty when it is off
 
 	Logs            []string // streams, each once

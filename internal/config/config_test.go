@@ -48,7 +48,7 @@ func TestDefaults(t *testing.T) {
 	}
 	c.BaseURL, c.Credentials = nil, nil
 	want := Config{
-		AppID: "id", DB: "/var/lib/x.db", Logs: []string{"siem", "impersonation"}, SIEMFormat: mimecast.JSON, SIEMCompress: true,
+		AppID: "id", Account: "id", DB: "/var/lib/x.db", Logs: []string{"siem", "impersonation"}, SIEMFormat: mimecast.JSON, SIEMCompress: true,
 		PageSize: 500, InitialLookback: 7 * 24 * time.Hour, Overlap: time.Hour, PollInterval: time.Minute,
 		HTTPTimeout: time.Minute, TLSVerify: true,
 	}
@@ -82,6 +82,10 @@ func TestValues(t *testing.T) {
 	check("logs", " siem , impersonation,siem", func(c Config) any { return c.Logs }, []string{"siem", "impersonation"})
 	check("siem_format", "Key_Value", func(c Config) any { return c.SIEMFormat }, mimecast.KeyValue)
 	check("db", "OFF", func(c Config) any { return c.DB }, "")
+	account := func(c Config) any { return c.Account }
+	check("account", "  Acme Ltd. (é=1)\t", account, "Acme Ltd. (é=1)")
+	check("account", " ", account, "id")
+	check("account", strings.Repeat("a", 128), account, strings.Repeat("a", 128))
 	check("tagged_malicious", "false", func(c Config) any { return *c.Filter.TaggedMalicious }, false)
 	check("actions", "hold,none", func(c Config) any { return c.Filter.Actions }, []string{"hold", "none"})
 	check("proxy_url", "socks5://user:pass@proxy:1080", func(c Config) any { return c.ProxyURL.Host }, "proxy:1080")
@@ -101,6 +105,13 @@ func TestBaseURL(t *testing.T) {
 	}
 	check("https://EU-api.mimecast.com/", "https://eu-api.mimecast.com")
 	check("https://eu-api.mimecast.com:8443", "https://eu-api.mimecast.com:8443")
+	check("https://EU-api.mimecast.com:443/", "https://eu-api.mimecast.com")
+	check("https://eu-api.mimecast.com:", "https://eu-api.mimecast.com")
+	check("https://eu-api.mimecast.com:80", "https://eu-api.mimecast.com:80")
+	check("https://[::1]:443", "https://[::1]")
+	check("https://[2001:db8::443]", "https://[2001:db8::443]")
+	check("http://127.0.0.1:80", "http://127.0.0.1")
+	check("http://127.0.0.1:443", "http://127.0.0.1:443")
 	check("http://127.0.0.1:8080", "http://127.0.0.1:8080")
 	check("http://[::1]:8080", "http://[::1]:8080")
 	check("http://localhost:8080", "http://localhost:8080")
@@ -113,6 +124,7 @@ func TestBaseURL(t *testing.T) {
 	check("https://eu-api.mimecast.com/api", "")
 	check("https://eu-api.mimecast.com?x=1", "")
 	check("https://", "")
+	check("https://:443", "")
 }
 
 func TestAllProblemsInOneLine(t *testing.T) {
@@ -146,6 +158,24 @@ func TestAllProblemsInOneLine(t *testing.T) {
 		if !strings.Contains(text, accepted) {
 			t.Errorf("%q is not in %s", accepted, text)
 		}
+	}
+}
+
+func TestAccountsThatAreNone(t *testing.T) {
+	for value, want := range map[string]string{
+		"a|siem":                 "holds a |",
+		"a\nb":                   "holds a control character",
+		"a\x00":                  "holds a control character",
+		strings.Repeat("é", 65):  "1 to 128 bytes is needed, not 130",
+		strings.Repeat("a", 129): "1 to 128 bytes is needed, not 129",
+	} {
+		if _, err := parse(block("account", value)); err == nil || !strings.Contains(err.Error(), "account: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", value, err, want)
+		}
+	}
+	// An application id is taken as it is.
+	if c, err := parse(block("app_id", "a|b")); err != nil || c.Account != "a|b" {
+		t.Errorf("got %q, %v", c.Account, err)
 	}
 }
 

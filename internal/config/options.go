@@ -28,6 +28,7 @@ func Options() []Option {
 		{"secret_key", "", "Secret key of the user association, in base64 as Mimecast shows it. Needed, here or in `secret_key_file`."},
 		{"secret_key_file", "", "Path of a file that holds it."},
 		{"db", "", "Path of the checkpoint file, made with mode 0600. Needed. `off` keeps no position: every restart reads everything that Mimecast still has again."},
+		{"account", "", "Name that the positions in `db` go by; unless set, the application id as it is read at the start. With a name of its own, a block goes on where it is when its application id changes. At most 128 bytes, without `|`."},
 		{"logs", "siem,impersonation", "Which logs to collect: " + code(streamNames) + "."},
 		{"siem_format", "json", "Format to ask for: " + code(siemFormats) + ". Records come out the same."},
 		{"siem_compress", "on", "`on` asks for zip batches of many files, `off` for one plain file at a time."},

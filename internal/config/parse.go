@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"fluent-bit-mimecast/mimecast"
 )
@@ -56,6 +57,7 @@ func Parse(get func(key string) string) (Config, error) {
 		TLSVerify:       p.onOff("tls_verify"),
 	}
 	c.Credentials, c.AppID = p.credentials()
+	c.Account = p.account(c.AppID)
 	if len(p.problems) > 0 {
 		return Config{}, &Error{p.problems}
 	}
@@ -195,6 +197,36 @@ func (p *parser) db() string {
 	return v
 }
 
+// maxAccount bounds the name of an account, in bytes.
+const maxAccount = 128
+
+// CheckAccount says what is wrong with a name for an account, as the option
+// `account` takes it.
+func CheckAccount(name string) error {
+	switch {
+	case name == "" || len(name) > maxAccount:
+		return fmt.Errorf("a name of 1 to %d bytes is needed, not %d", maxAccount, len(name))
+	case strings.TrimSpace(name) != name:
+		return fmt.Errorf("%s has white space around it", quote(name))
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("%s holds a control character", quote(name))
+	case strings.Contains(name, "|"):
+		return fmt.Errorf("%s holds a |, which separates the parts of a position's key", quote(name))
+	}
+	return nil
+}
+
+func (p *parser) account(appID string) string {
+	v := p.value("account")
+	if v == "" {
+		return appID
+	}
+	if err := CheckAccount(v); err != nil {
+		p.problem("account", "%v", err)
+	}
+	return v
+}
+
 func (p *parser) baseURL() *url.URL {
 	base, region := p.value("base_url"), p.value("region")
 	switch {
@@ -215,7 +247,7 @@ func (p *parser) baseURL() *url.URL {
 
 func (p *parser) checkBaseURL(base string) *url.URL {
 	u, err := url.Parse(base)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+	if err != nil || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http") {
 		p.problem("base_url", "%s is not a URL like https://eu-api.mimecast.com", quote(redactURL(base)))
 		return nil
 	}
@@ -227,7 +259,17 @@ func (p *parser) checkBaseURL(base string) *url.URL {
 		p.problem("base_url", "%s is not encrypted; http is accepted for loopback addresses only, use https", quote(base))
 		return nil
 	}
-	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host)}
+	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(withoutDefaultPort(u))}
+}
+
+// withoutDefaultPort is a URL's host, spelled the same with and without the port
+// that its scheme stands for.
+func withoutDefaultPort(u *url.URL) string {
+	host := strings.TrimSuffix(u.Host, ":")
+	if port := map[string]string{"https": "443", "http": "80"}[u.Scheme]; u.Port() == port {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	return host
 }
 
 func loopback(host string) bool {
