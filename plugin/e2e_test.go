@@ -312,7 +312,7 @@ func TestTwoBlocksWithOneStreamAreRefused(t *testing.T) {
 			b.service.Input("db", b.db(), "logs", "siem"),
 		}
 		b.start()
-		b.refused("another block collects the siem logs of application")
+		b.refused("another block collects the siem logs of account")
 	})
 }
 
