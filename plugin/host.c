@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static __thread uintptr_t instance;
@@ -27,25 +28,119 @@ void host_set_instance(uintptr_t handle)
 
 /* Whether the host went into the background after it had loaded this library.
  * Of the Go runtime only this thread has come along, so nothing of it can be
- * called. */
+ * called: every call is answered here. */
 static int forked(void)
 {
     return (int) getpid() != loader_pid;
 }
 
+int host_ends_start(void)
+{
+    return !dlsym(RTLD_DEFAULT, "flb_start") || dlsym(RTLD_DEFAULT, "flb_engine_stop_ingestion");
+}
+
+int host_ignores_conditions(void)
+{
+    return dlsym(RTLD_DEFAULT, "flb_router_chunk_context_init") && !dlsym(RTLD_DEFAULT, "flb_input_log_append_processed");
+}
+
+/* The instance of this thread, when the host went into the background. */
+static __thread struct {
+    const struct host_api *api;
+    void *input;
+    time_t said;
+} background;
+
+/* Says, at most once a minute, why the block collects nothing. */
+static void refuse_background(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (!background.api || (background.said != 0 && now.tv_sec - background.said < 60)) {
+        return;
+    }
+    background.said = now.tv_sec;
+    host_log(background.api, 1, host_name(background.input) ? host_name(background.input) : "mimecast",
+             "this block collects nothing: Fluent Bit went into the background after it had loaded this plugin, "
+             "which can't work; run it in the foreground, without the option daemon, and leave the background to "
+             "the service manager");
+}
+
+/* FLBPluginPreRegister is called before Register, on the main thread, with 1
+ * when the host is about to reload its configuration. It returns 0; -1 keeps
+ * the plugin from being registered, and the host then keeps the old
+ * configuration. */
+int FLBPluginPreRegister(int hot_reloading)
+{
+    return forked() ? -1 : mimecastPreRegister(hot_reloading);
+}
+
 /* FLBPluginInit is called once per [INPUT] block, on its thread, while the main
  * thread waits. plugin is the same for all blocks. It returns FLB_OK (1), or
- * FLB_ERROR (0) to end the host's start; during a hot reload, where that would
- * end the host, it always returns FLB_OK. */
+ * FLB_ERROR (0) to end the host's start; where that would harm the host it
+ * always returns FLB_OK. */
 int FLBPluginInit(struct host_plugin *plugin)
 {
     if (forked()) {
-        host_log(plugin->api, 1, plugin->name,
-                 "Fluent Bit went into the background after it had loaded this plugin, which can't work: "
-                 "run it in the foreground, without the option daemon, and leave the background to the service manager");
-        return 0;
+        background.api = plugin->api;
+        background.input = plugin->input;
+        refuse_background();
+        return host_ends_start() ? 0 : 1;
     }
     return mimecastInit(plugin);
+}
+
+/* FLBPluginInputCallback is called every second, on the instance's thread, and
+ * may take 0.9 s; while it runs the thread takes no pause and no exit. What it
+ * puts in data and size, allocated by malloc, the host copies and then gives to
+ * the cleanup callback. It leaves both alone where records can be appended
+ * directly. It returns FLB_OK. */
+int FLBPluginInputCallback(void **data, size_t *size)
+{
+    *data = NULL;
+    *size = 0;
+    if (forked()) {
+        refuse_background();
+        return 1;
+    }
+    return mimecastCallback(data, size);
+}
+
+/* FLBPluginInputCleanupCallback is called after a callback that returned data,
+ * on the same thread, and frees it. That the host calls it does not mean that
+ * it has stored the data. It returns FLB_OK. */
+int FLBPluginInputCleanupCallback(void *data)
+{
+    free(data);
+    return 1;
+}
+
+/* FLBPluginInputPause is called, on the instance's thread, when the host takes
+ * no more records of the instance, and at its end. The host may go on calling
+ * the callback all the same. */
+void FLBPluginInputPause(void)
+{
+    if (!forked()) {
+        mimecastPause();
+    }
+}
+
+/* FLBPluginInputResume is called, on the instance's thread, when a pause ends. */
+void FLBPluginInputResume(void)
+{
+    if (!forked()) {
+        mimecastResume();
+    }
+}
+
+/* FLBPluginExit is called once per instance at its end. In version 5 it comes
+ * on the instance's thread while the main thread waits; where it comes on
+ * another thread, all instances are at their end. It takes about a second at
+ * most and returns FLB_OK. */
+int FLBPluginExit(void)
+{
+    return forked() ? 1 : mimecastExit();
 }
 
 /* FLBPluginUnregister is called after the last Exit of a configuration, on the

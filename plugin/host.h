@@ -33,6 +33,16 @@ struct host_plugin {
 uintptr_t host_instance(void);
 void host_set_instance(uintptr_t handle);
 
+/* Whether a failing Init ends the host's start. Before 4.0.3 it does not: the host
+ * runs on, with what all its blocks share freed. flb_engine_stop_ingestion came
+ * with that version; a host that is no Fluent Bit has no flb_start. */
+int host_ends_start(void);
+
+/* Whether the host sends the records of a plugin past conditional routes, to
+ * where match says: from 4.2.0 to 5.0.4. flb_router_chunk_context_init came with
+ * the former, flb_input_log_append_processed with the repair. */
+int host_ignores_conditions(void);
+
 /* The name of an instance, "mimecast.0" or its alias; valid as long as it. */
 const char *host_name(void *input);
 

@@ -82,13 +82,17 @@ func started(plug unsafe.Pointer) bool {
 	ctx, i.cancel = context.WithCancel(context.Background())
 	if err := i.begin(); err != nil {
 		i.log.Error(err.Error())
-		if !plugin.reloading.Load() {
+		if !plugin.reloading.Load() && C.host_ends_start() != 0 {
 			i.cancel()
 			return false
 		}
-		// Ending the start would end the host and all its other pipelines.
+		// Failing would end the host and all its other pipelines, now or later.
 		i.log.Error("this block collects nothing until its configuration is mended")
 		i.retrying.Go(func() { i.retry(ctx) })
+	}
+	if C.host_ignores_conditions() != 0 {
+		i.log.Warn("this Fluent Bit ignores conditional routes of plugins", "means", "records go where match says, or are lost",
+			"what_to_do", "route by match, or use Fluent Bit 5.0.5 or later")
 	}
 	i.register()
 	return true

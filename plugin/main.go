@@ -1,6 +1,7 @@
 // Package main is mimecast.so, a Fluent Bit input plugin: what the host calls,
-// and nothing else. What each call does is in instance.go, what is asked of the
-// host in host.go.
+// and nothing else. The calls come to host.c, which passes them on to the
+// functions here unless the host has no Go runtime. What each call does is in
+// instance.go, what is asked of the host in host.go.
 //
 // The host loads the library once, registers it once per configuration, and
 // makes an instance of each [INPUT] block. From version 2.0 on each instance
@@ -13,7 +14,6 @@
 package main
 
 /*
-#include <stdlib.h>
 #include "host.h"
 */
 import "C"
@@ -32,12 +32,11 @@ const (
 	pluginDescription = "Collect mail security logs from Mimecast's API"
 )
 
-// FLBPluginPreRegister is called before Register, on the main thread, with 1
-// when the host is about to reload its configuration. It returns 0; -1 would
-// keep the plugin from being registered.
+// mimecastPreRegister is FLBPluginPreRegister, for which see host.c, as for all
+// functions here of that kind.
 //
-//export FLBPluginPreRegister
-func FLBPluginPreRegister(hotReloading C.int) C.int {
+//export mimecastPreRegister
+func mimecastPreRegister(hotReloading C.int) C.int {
 	plugin.reloading.Store(hotReloading != 0)
 	return 0
 }
@@ -51,15 +50,11 @@ func FLBPluginRegister(def unsafe.Pointer) C.int {
 	return C.int(input.FLBPluginRegister(def, pluginName, pluginDescription))
 }
 
-// mimecastUnregister is FLBPluginUnregister, for which see host.c.
-//
 //export mimecastUnregister
 func mimecastUnregister(def unsafe.Pointer) {
 	input.FLBPluginUnregister(def)
 }
 
-// mimecastInit is FLBPluginInit, for which see host.c.
-//
 //export mimecastInit
 func mimecastInit(plug unsafe.Pointer) (status C.int) {
 	status = input.FLB_ERROR
@@ -70,15 +65,8 @@ func mimecastInit(plug unsafe.Pointer) (status C.int) {
 	return status
 }
 
-// FLBPluginInputCallback is called every second, on the instance's thread, and
-// may take 0.9 s; while it runs the thread takes no pause and no exit. What it
-// puts in data and size, allocated by malloc, the host copies and then gives to
-// the cleanup callback. It leaves both alone where records can be appended
-// directly. It returns FLB_OK.
-//
-//export FLBPluginInputCallback
-func FLBPluginInputCallback(data *unsafe.Pointer, size *C.size_t) C.int {
-	*data, *size = nil, 0
+//export mimecastCallback
+func mimecastCallback(data *unsafe.Pointer, size *C.size_t) C.int {
 	defer recovered("callback")
 	if i := current(); i != nil {
 		if buf := i.collect(); len(buf) > 0 {
@@ -88,45 +76,24 @@ func FLBPluginInputCallback(data *unsafe.Pointer, size *C.size_t) C.int {
 	return input.FLB_OK
 }
 
-// FLBPluginInputCleanupCallback is called after a callback that returned data,
-// on the same thread, and frees it. That the host calls it does not mean that
-// it has stored the data. It returns FLB_OK.
-//
-//export FLBPluginInputCleanupCallback
-func FLBPluginInputCleanupCallback(data unsafe.Pointer) C.int {
-	C.free(data)
-	return input.FLB_OK
-}
-
-// FLBPluginInputPause is called, on the instance's thread, when the host takes
-// no more records of the instance, and at its end. The host may go on calling
-// the callback all the same.
-//
-//export FLBPluginInputPause
-func FLBPluginInputPause() {
+//export mimecastPause
+func mimecastPause() {
 	defer recovered("pause")
 	if i := current(); i != nil {
 		i.pause()
 	}
 }
 
-// FLBPluginInputResume is called, on the instance's thread, when a pause ends.
-//
-//export FLBPluginInputResume
-func FLBPluginInputResume() {
+//export mimecastResume
+func mimecastResume() {
 	defer recovered("resume")
 	if i := current(); i != nil {
 		i.resume()
 	}
 }
 
-// FLBPluginExit is called once per instance at its end. In version 5 it comes
-// on the instance's thread while the main thread waits; where it comes on
-// another thread, all instances are at their end. It takes about a second at
-// most and returns FLB_OK.
-//
-//export FLBPluginExit
-func FLBPluginExit() C.int {
+//export mimecastExit
+func mimecastExit() C.int {
 	defer recovered("exit")
 	if i := current(); i != nil {
 		i.exit()

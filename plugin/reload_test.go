@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,16 +13,12 @@ import (
 	"fluent-bit-mimecast/internal/harness"
 )
 
-// reload asks the host to read its configuration again and waits until it says
-// that it has.
+// reload asks the host to read its configuration again.
 func (b *bench) reload() {
 	b.t.Helper()
-	const done = "[reload] successful reload done"
-	before := strings.Count(b.host.Log(), done)
-	if err := b.process.Signal(syscall.SIGHUP); err != nil {
+	if err := b.process.Reload(); err != nil {
 		b.t.Fatal(err)
 	}
-	b.await("a reload", func() bool { return strings.Count(b.host.Log(), done) > before })
 }
 
 func (b *bench) holds() harness.Holdings {
@@ -57,7 +54,12 @@ func TestReloads(t *testing.T) {
 		b.all()
 		// The Go runtime may start a thread or two more; each instance that
 		// stays behind would hold several.
-		if late := b.holds(); late.Threads > early.Threads+4 || late.Files > early.Files+4 {
+		late := b.holds()
+		if b.version().LeaksFiles() {
+			b.t.Logf("open files are NOT LOOKED AT: %s leaks its own", b.version())
+			late.Files = early.Files
+		}
+		if late.Threads > early.Threads+4 || late.Files > early.Files+4 {
 			b.t.Errorf("after two reloads %+v, after six %+v", early, late)
 		}
 		b.stop()
@@ -85,6 +87,33 @@ func TestAReloadWithAWrongConfiguration(t *testing.T) {
 			b.t.Fatal(err)
 		}
 		b.reload()
+		b.all()
+		b.stop()
+		b.clean()
+	})
+}
+
+// A start does not end where failing would crash the host later: the block stays
+// idle beside those that are right, until its configuration is mended.
+func TestAStartThatIsNotEnded(t *testing.T) {
+	t.Parallel()
+	inFluentBit(t, func(b *bench) {
+		if b.version().EndsStart() {
+			b.t.Skip("this host ends its start: see TestAWrongConfigurationIsRefused")
+		}
+		b.service.AddBatch(400)
+		good := b.host.Inputs
+		b.host.Inputs = append(slices.Clone(good), b.service.Input("db", b.db(), "siem_format", "xml"))
+		b.host.Env = append(b.host.Env, "MALLOC_PERTURB_=165") // freed memory is of no use
+		b.start("-Y")
+		b.logged("this block collects nothing until its configuration is mended")
+		b.all()
+		b.host.Inputs = good
+		if err := b.host.WriteConfig(); err != nil {
+			b.t.Fatal(err)
+		}
+		b.reload()
+		b.service.AddBatch(400)
 		b.all()
 		b.stop()
 		b.clean()
@@ -153,21 +182,47 @@ func TestABackgroundHostIsRefused(t *testing.T) {
 		<-b.process.Ended() // it leaves a child in the background
 		b.process = nil
 		child := 0
-		var log []byte
-		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-			log, _ = os.ReadFile(path)
+		holds := func(text string) bool {
+			log, _ := os.ReadFile(path)
 			if _, pid, ok := strings.Cut(b.host.Log()+string(log), "pid="); ok && child == 0 {
 				_, _ = fmt.Sscan(pid, &child)
 			}
-			if strings.Contains(string(log), "input initialization failed") {
-				break
+			return strings.Contains(string(log), text)
+		}
+		soon := func(text string) bool {
+			for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+				if holds(text) {
+					return true
+				}
+			}
+			return false
+		}
+		b.t.Cleanup(func() {
+			if child > 0 {
+				_ = syscall.Kill(child, syscall.SIGKILL)
+			}
+		})
+		if !soon("went into the background after it had loaded this plugin") {
+			b.t.Error("the log file does not say why")
+		}
+		if b.version().EndsStart() {
+			if !soon("input initialization failed") {
+				b.t.Error("the start goes on")
+			}
+			return
+		}
+		// It lives on without the plugin, and ends as it should.
+		time.Sleep(3 * time.Second)
+		if child == 0 || syscall.Kill(child, syscall.SIGTERM) != nil {
+			b.t.Fatal("the host is gone")
+		}
+		for end := time.Now().Add(20 * time.Second); syscall.Kill(child, 0) == nil; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(end) {
+				b.t.Fatal("the host does not end")
 			}
 		}
-		if child > 0 {
-			_ = syscall.Kill(child, syscall.SIGKILL)
-		}
-		if !strings.Contains(string(log), "went into the background after it had loaded this plugin") {
-			b.t.Errorf("the log file holds %s", log)
+		if holds("SIGSEGV") || holds("corruption") || strings.Contains(b.host.Log(), "corruption") {
+			b.t.Error("the host has crashed")
 		}
 	})
 }

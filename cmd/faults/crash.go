@@ -129,10 +129,15 @@ const holdUp = `  filters:
         end
 `
 
+const noLua = "this Fluent Bit has no Lua"
+
 const noOutput = "  outputs:\n    - {name: \"null\", match: \"*\"}\n"
 
 // stalled kills the host while its main thread is held up.
 func (s *suite) stalled() (result, error) {
+	if !s.fluentBit.Lua {
+		return result{skipped: noLua}, nil
+	}
 	r, err := s.rig(simulator.Config{})
 	if err != nil {
 		return result{}, err

@@ -12,11 +12,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -27,7 +25,7 @@ import (
 // suite is what all cases share.
 type suite struct {
 	ctx       context.Context
-	fluentBit string
+	fluentBit harness.FluentBit
 	plugin    string
 	dir       string
 	seed      uint64
@@ -77,9 +75,12 @@ func main() {
 }
 
 func (s *suite) main(only string, soak time.Duration) (ok bool, err error) {
-	if s.fluentBit = harness.FindFluentBit(); s.fluentBit == "" {
+	if harness.FindFluentBit() == "" {
 		fmt.Println("*** NO FLUENT BIT on PATH nor in FLUENT_BIT: NOTHING WAS RUN ***")
 		return true, nil
+	}
+	if s.fluentBit, err = harness.DescribeFluentBit(); err != nil {
+		return false, err
 	}
 	if s.plugin, err = filepath.Abs(s.plugin); err != nil {
 		return false, err
@@ -91,7 +92,7 @@ func (s *suite) main(only string, soak time.Duration) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	fmt.Printf("%s, %s\n\n", s.version(), time.Now().UTC().Format("2006-01-02"))
+	fmt.Printf("Fluent Bit %s, %s\n\n", s.fluentBit.Version, time.Now().UTC().Format("2006-01-02"))
 	if soak > 0 {
 		return s.soak(soak)
 	}
@@ -105,15 +106,6 @@ func (s *suite) main(only string, soak time.Duration) (ok bool, err error) {
 	return ok, s.ctx.Err()
 }
 
-func (s *suite) version() string {
-	out, err := exec.CommandContext(s.ctx, s.fluentBit, "--version").Output()
-	if err != nil {
-		return s.fluentBit
-	}
-	line, _, _ := strings.Cut(string(out), "\n")
-	return line
-}
-
 func cases() []check {
 	return append([]check{
 		{"kill -9 while batches stream", (*suite).killed},
@@ -124,6 +116,7 @@ func cases() []check {
 		{"pause, two instances", func(s *suite) (result, error) { return s.paused(2) }},
 		{"kill -9 while the main thread is held up", (*suite).stalled},
 		{"counts that don't agree: a processor drops", (*suite).processed},
+		{"counts that don't agree: a processor drops all of a log", (*suite).droppedAll},
 		{"counts that don't agree: conditional routes", (*suite).routed},
 		{"disk full, then room", (*suite).diskFull},
 		{"read-only disk, then writable", (*suite).readOnly},

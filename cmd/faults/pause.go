@@ -39,7 +39,7 @@ func (s *suite) paused(instances int) (result, error) {
 	}
 	peak := 0
 	for range 2 {
-		if err := r.logged("paused (mem buf overlimit", 0, 30*time.Second); err != nil {
+		if err := r.logged("paused (mem buf overlimit", 30*time.Second); err != nil {
 			return result{}, err
 		}
 		for range 10 {

@@ -3,23 +3,11 @@ package main
 import (
 	"fmt"
 	"strings"
-	"syscall"
 	"time"
 
 	"fluent-bit-mimecast/internal/harness"
 	"fluent-bit-mimecast/internal/simulator"
 )
-
-const reloadDone = "[reload] successful reload done"
-
-// reload asks the host to reload and waits until it has.
-func (r *rig) reload() error {
-	from := len(r.host.Log())
-	if err := r.process.Signal(syscall.SIGHUP); err != nil {
-		return err
-	}
-	return r.logged(reloadDone, from, 30*time.Second)
-}
 
 // reloaded reloads the host at random moments.
 func (s *suite) reloaded() (result, error) {
@@ -38,7 +26,7 @@ func (s *suite) reloaded() (result, error) {
 		r.add(40)
 		r.service.AddEvents(5, time.Now().Add(-time.Minute), 3)
 		r.sleep(2500 * time.Millisecond)
-		if err := r.reload(); err != nil {
+		if err := r.process.Reload(); err != nil {
 			return result{}, err
 		}
 	}
@@ -65,7 +53,7 @@ func (s *suite) reloadedBroken() (result, error) {
 			return result{}, err
 		}
 		r.add(10)
-		if err := r.reload(); err != nil {
+		if err := r.process.Reload(); err != nil {
 			return result{}, err
 		}
 		time.Sleep(2 * time.Second)
@@ -103,7 +91,7 @@ func (s *suite) soak(length time.Duration) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if err := r.reload(); err != nil {
+		if err := r.process.Reload(); err != nil {
 			return false, err
 		}
 		log := r.host.Log()

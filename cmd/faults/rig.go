@@ -39,7 +39,7 @@ func (s *suite) rig(cfg simulator.Config) (*rig, error) {
 		return nil, err
 	}
 	r := &rig{suite: s, service: service, dice: rand.New(rand.NewPCG(s.seed, 7))}
-	r.host = harness.Host{FluentBit: s.fluentBit, Plugin: s.plugin, Dir: dir, Env: service.Env()}
+	r.host = harness.Host{FluentBit: s.fluentBit.Path, Plugin: s.plugin, Dir: dir, Env: service.Env()}
 	r.host.Inputs = []harness.Input{r.input()}
 	return r, nil
 }
@@ -115,10 +115,10 @@ func (r *rig) await(what string, limit time.Duration, holds func() (bool, error)
 
 func tail(text string) string { return text[max(0, len(text)-1500):] }
 
-// logged waits for a line of the host's log, behind a place in it.
-func (r *rig) logged(text string, from int, limit time.Duration) error {
+// logged waits for a line of the host's log.
+func (r *rig) logged(text string, limit time.Duration) error {
 	return r.await("the log line "+text, limit, func() (bool, error) {
-		return strings.Contains(r.host.Log()[from:], text), nil
+		return strings.Contains(r.host.Log(), text), nil
 	})
 }
 

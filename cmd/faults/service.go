@@ -130,7 +130,7 @@ func (s *suite) refusedToken() (result, error) {
 		return result{}, err
 	}
 	r.service.NextAt(simulator.PathSIEM, simulator.FaultInvalidToken, simulator.FaultInvalidToken)
-	if err := r.logged("starting again from the earliest logs", 0, time.Minute); err != nil {
+	if err := r.logged("starting again from the earliest logs", time.Minute); err != nil {
 		return result{}, err
 	}
 	r.add(3)
@@ -156,7 +156,7 @@ func (s *suite) serviceGone() (result, error) {
 	if err := r.service.Down(); err != nil {
 		return result{}, err
 	}
-	if err := r.logged("connection refused", 0, time.Minute); err != nil {
+	if err := r.logged("connection refused", time.Minute); err != nil {
 		return result{}, err
 	}
 	time.Sleep(5 * time.Second)
@@ -184,7 +184,7 @@ func (s *suite) noDNS() (result, error) {
 	if err := r.start(); err != nil {
 		return result{}, err
 	}
-	if err := r.logged("fetching fails", 0, 30*time.Second); err != nil {
+	if err := r.logged("fetching fails", 30*time.Second); err != nil {
 		return result{}, err
 	}
 	time.Sleep(5 * time.Second)

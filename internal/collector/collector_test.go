@@ -335,6 +335,89 @@ func TestAHostThatDropsEverything(t *testing.T) {
 	})
 }
 
+// An old host does not tell what it drops: the stream goes on all the same.
+func TestAnOldHostThatDropsEverything(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		r.host.old, r.host.drop = true, true
+		r.sim.AddBatch(60000) // more than is handed over without a count
+		r.start()
+		r.run(50 * time.Second)
+		r.notLogged("can't confirm")
+		r.run(4 * time.Minute)
+		if n := strings.Count(r.log.String(), "count of records can't confirm"); n != 1 {
+			r.t.Errorf("it is said %d times", n)
+		}
+		r.host.drop = false
+		r.sim.AddBatch(3000)
+		r.run(2 * time.Minute)
+		if a := r.account(r.sim.ExpectedBatch(1)); a.lost > 0 {
+			r.t.Errorf("%+v", a)
+		}
+		before := r.host.appends
+		r.kill()
+		r.start()
+		r.run(2 * time.Minute)
+		if r.host.appends > before+2 {
+			r.t.Errorf("%d appends after a restart", r.host.appends-before)
+		}
+	})
+}
+
+// The main thread of an old host hangs, and goes on later: the doubt ends.
+func TestAnOldHostThatHangs(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		r.host.old = true
+		r.sim.AddBatch(3000)
+		r.start()
+		for range 70 {
+			r.step(0)
+		}
+		r.logged("count of records can't confirm")
+		r.run(10 * time.Second)
+		r.logged("count of records can be used again")
+		// And nothing is guessed any more.
+		r.sim.AddBatch(3000)
+		for range 30 {
+			r.step(0)
+		}
+		r.kill()
+		r.start()
+		r.run(time.Minute)
+		if a := r.account(r.sim.Expected()); a.lost > 0 || a.twice > 1 {
+			r.t.Errorf("%+v", a)
+		}
+	})
+}
+
+// A full ring refuses an append after a second: that ends the callback, and
+// nothing refused counts as safe.
+func TestAFullRingEndsTheCallback(t *testing.T) {
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		r.host.old, r.host.blind = true, true
+		r.sim.AddBatch(3000)
+		r.start()
+		r.step(0)
+		r.host.ring = nil // whatever it took until now
+		before := r.host.appends
+		r.host.refuse = 1 << 20
+		r.sim.AddBatch(3000)
+		const seconds = 90
+		for range seconds {
+			r.step(0)
+		}
+		if n := r.host.appends - before; n == 0 || n > seconds {
+			r.t.Errorf("%d appends in %d callbacks", n, seconds)
+		}
+		r.kill()
+		r.host.refuse = 0
+		r.start()
+		r.run(time.Minute)
+		if a := r.account(r.sim.ExpectedBatch(1)); a.lost > 0 {
+			r.t.Errorf("%+v", a)
+		}
+	})
+}
+
 func TestAMainThreadThatHangs(t *testing.T) {
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		for range 5 {

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"sync/atomic"
@@ -30,23 +31,7 @@ type Counts struct {
 	Queued int64
 }
 
-// Bounds of the hand-over.
 const (
-	// maxInFlight bounds what is handed over and not yet counted, which sits
-	// in the host's memory.
-	maxInFlight = 24 << 20
-	// maxAppends bounds the same in appends: the host has room for 1024.
-	maxAppends = 500
-	// lag is how long after its append a record counts as safe where the count
-	// can't be known; what is handed over in that time is bounded too.
-	lag           = 10 * time.Second
-	maxLagBytes   = 64 << 20
-	maxLagAppends = 900
-	// stuckAfter is how long the host may take nothing, without a pause, before
-	// that is said.
-	stuckAfter = time.Minute
-	// takenAfter is how long the host takes for an append when all is well.
-	takenAfter = time.Second
 	// idleWait is how long a call waits for a piece that is on its way.
 	idleWait = 50 * time.Millisecond
 	// drainWait is how long a call waits for the host to count; more means
@@ -58,14 +43,11 @@ const (
 // course.
 var ErrFull = errors.New("full")
 
-// Handover hands pieces over to the host and finds out when their records are
-// safe. It is used from one thread.
+// Handover hands pieces over to the host, and passes on the changes of position
+// behind those that are safe. It is used from one thread.
 //
-// The host's count of records goes up when its main thread takes an append,
-// before it is written to a chunk. That thread does one thing after the other,
-// so an append is safe when a later one has been counted. Each piece is handed
-// over in two appends, the second of one record, so that what stays unconfirmed
-// when nothing follows is that one record.
+// Each piece is handed over in two appends, the second of one record, so that what
+// stays unconfirmed when nothing follows is that one record.
 type Handover struct {
 	queue     queue
 	committer *committer
@@ -73,43 +55,22 @@ type Handover struct {
 	log       *slog.Logger
 	now       func() time.Time
 
-	tags     tags
-	current  *piece // being handed over
-	paused   bool
-	resumed  time.Time // when the last pause ended
-	sent     []unit    // handed over and not yet safe, oldest first
-	total    uint64    // records handed over
-	handed   int64     // bytes handed over
-	inFlight int       // bytes handed over and not yet counted
-	appends  int       // as many appends
-
-	base      Counts // before the first append
-	started   bool   // base is known
-	counted   uint64 // of what was handed over, as of countedAt
-	countedAt time.Time
-	safe      uint64    // of what was handed over
-	doubted   bool      // the host's count can't be used
-	guessing  bool      // nor is there any
-	refused   time.Time // when it was last said that the host took nothing
-	stuck     bool      // it has been said that the host counts nothing
-	given     int64     // appends
+	ledger  ledger
+	tags    tags
+	current *piece // being handed over
+	paused  bool
+	resumed time.Time // when the last pause ended
+	handed  int64     // bytes handed over
+	refused time.Time // when it was last said that the host took nothing
+	doubted time.Time // when it was last said that the host's count is in doubt
+	again   bool      // the latest doubt came soon after
 
 	busy atomic.Int32 // streams that have pieces on their way
 }
 
-// unit is one append, or a change of position behind one.
-type unit struct {
-	total   uint64 // records handed over up to its end
-	bytes   int
-	change  *checkpoint.Change
-	at      time.Time
-	counted bool // or no longer held against the host's room
-	taken   bool // as far as can be guessed
-}
-
 func newHandover(q queue, c *committer, r *room, log *slog.Logger) *Handover {
 	now := time.Now()
-	return &Handover{queue: q, committer: c, room: r, log: log, now: time.Now, countedAt: now, resumed: now}
+	return &Handover{queue: q, committer: c, room: r, log: log, now: time.Now, ledger: ledger{countedAt: now}, resumed: now}
 }
 
 // Pause keeps the instance from handing over anything until Resume.
@@ -120,7 +81,7 @@ func (h *Handover) Resume() {
 	if h.paused {
 		h.paused = false
 		h.resumed = h.now()
-		h.countedAt = h.resumed
+		h.ledger.resume(h.resumed)
 	}
 }
 
@@ -130,7 +91,7 @@ func (h *Handover) Resume() {
 func (h *Handover) Drain(host Host, deadline time.Time) {
 	h.settle(host)
 	for !h.paused && h.committer.healthy() && h.now().Before(deadline) {
-		if h.full() && !h.awaitCount(host, deadline) {
+		if h.ledger.full() && !h.awaitCount(host, deadline) {
 			return
 		}
 		p := h.next(deadline)
@@ -157,14 +118,7 @@ func (h *Handover) Drain(host Host, deadline time.Time) {
 // and its main thread stands still: all that it counted.
 func (h *Handover) Finish(host Host) {
 	h.settle(host)
-	if !h.guessing {
-		h.safe = max(h.safe, h.counted)
-	}
-	for _, u := range h.sent {
-		if h.guessing && u.taken {
-			h.safe = max(h.safe, u.total)
-		}
-	}
+	h.ledger.end()
 	h.confirm()
 }
 
@@ -206,60 +160,32 @@ func (h *Handover) give(host Host, p *piece) error {
 		}
 		p.stream.report.delivered(p)
 	} else {
-		h.move(p.after)
+		h.ledger.moved(p.after, h.now())
 	}
 	h.current = nil
 	p.free()
 	return nil
 }
 
-// move notes a change of position behind what was handed over. Those of a
-// stream that delivers nothing for long become one.
-func (h *Handover) move(change *checkpoint.Change) {
-	for i := len(h.sent) - 1; i >= 0 && h.sent[i].bytes == 0 && h.sent[i].total == h.total; i-- {
-		if have := h.sent[i].change; have.Key == change.Key {
-			merged := merge([]checkpoint.Change{*have}, *change)
-			h.sent[i].change = &merged[0]
-			return
-		}
-	}
-	h.sent = append(h.sent, unit{total: h.total, change: change, at: h.now(), counted: true})
-}
-
 func (h *Handover) append(host Host, p *piece, records int, buf []byte, change *checkpoint.Change) error {
 	if err := host.Append(h.tags.of(p), records, buf); err != nil {
 		return err
 	}
-	if h.inFlight == 0 {
-		h.countedAt = h.now() // the host has had nothing to count until now
-	}
-	h.given++
-	h.total += uint64(records)
-	h.inFlight += len(buf)
-	h.appends++
 	h.handed += int64(len(buf))
-	h.sent = append(h.sent, unit{total: h.total, bytes: len(buf), change: change, at: h.now()})
+	h.ledger.gave(records, len(buf), change, h.now())
 	return nil
-}
-
-// full says whether the host has enough for now.
-func (h *Handover) full() bool {
-	if h.guessing {
-		return h.inFlight >= maxLagBytes || h.appends >= maxLagAppends
-	}
-	return h.inFlight >= maxInFlight || h.appends >= maxAppends
 }
 
 // awaitCount gives the host some time to take what it was given.
 func (h *Handover) awaitCount(host Host, deadline time.Time) bool {
 	until := h.now().Add(drainWait)
-	for h.full() {
+	for h.ledger.full() {
 		if now := h.now(); now.After(until) || now.After(deadline) {
 			return false
 		}
 		time.Sleep(2 * time.Millisecond)
-		before := h.appends
-		if h.settle(host); h.appends < before {
+		before := h.ledger.appends
+		if h.settle(host); h.ledger.appends < before {
 			until = h.now().Add(drainWait)
 		}
 	}
@@ -268,109 +194,51 @@ func (h *Handover) awaitCount(host Host, deadline time.Time) bool {
 
 // settle looks at the host's count and passes on what has become safe.
 func (h *Handover) settle(host Host) {
-	n, ok := host.Counts()
-	if ok && !h.started {
-		h.base, h.started = n, true
-	}
-	switch {
-	case ok && !h.doubted && n.Queued >= 0 && n.Queued-h.base.Queued != h.given:
-		h.doubt("it dropped some before it took them", n.Records-h.base.Records)
-	case ok && !h.doubted:
-		h.count(n.Records - h.base.Records)
-	}
-	if h.guessing = !ok || h.doubted; h.guessing {
-		h.guess()
-	}
+	n, known := host.Counts()
+	h.say(h.ledger.look(n, known, h.paused, h.resumed, h.now()))
 	h.confirm()
 }
 
-// count takes the host's count. It must be the end of an append; anything else
-// means that the host counts differently from what it was handed.
-func (h *Handover) count(n uint64) {
-	now := h.now()
-	if n == h.counted {
-		// That it stands still means nothing: the host's main thread may be held
-		// up for as long as it likes.
-		if n < h.total && !h.paused && !h.stuck && now.Sub(h.countedAt) > stuckAfter {
-			h.stuck = true
-			h.log.Warn("the host has taken no records for a while; is its main thread held up, by a filter or a slow disk?", "for", now.Sub(h.countedAt).Round(time.Second).String())
-		}
+// say logs what a look at the host's count has found out. A doubt that comes again
+// soon is for debugging only, and so is its end.
+func (h *Handover) say(e event) {
+	l := &h.ledger
+	why := ""
+	switch e {
+	case nothingNew:
 		return
-	}
-	h.stuck = false
-	safe, known := h.safe, false
-	for i := range h.sent {
-		u := &h.sent[i]
-		if u.total > n {
-			break
-		}
-		if !u.counted {
-			h.taken(u)
-		}
-		if u.total < n {
-			safe = u.total
-		}
-		known = known || u.total == n
-	}
-	if !known {
-		h.doubt("it does not agree with what was handed over", n)
+	case standsStill:
+		h.log.Warn("the host has taken no records for a while; is its main thread held up, by a filter or a slow disk?", "for", stuckAfter.String())
 		return
-	}
-	h.counted, h.countedAt, h.safe = n, now, safe
-}
-
-// taken notes that the host has taken an append.
-func (h *Handover) taken(u *unit) {
-	u.counted, u.taken = true, true
-	h.inFlight -= u.bytes
-	h.appends--
-	h.room.taken.Add(int64(u.bytes))
-}
-
-// doubt gives up on the host's count for good.
-func (h *Handover) doubt(why string, n uint64) {
-	h.doubted = true
-	h.log.Warn("the host's count of records can't confirm what was handed over: "+why+
-		"; does an input processor drop or add records, or do routes have conditions? From now on records count as safe some time after they were handed over, and a crash of the host may lose those that it had not stored by then",
-		"handed_over", h.total, "counted", n, "after", lag.String())
-}
-
-// guess stands in for the host's count: what was handed over some time ago,
-// with no pause since, has been taken.
-func (h *Handover) guess() {
-	if h.paused {
+	case agrees:
+		level := slog.LevelInfo
+		if h.again {
+			level = slog.LevelDebug
+		}
+		h.log.Log(context.Background(), level, "the host's count of records can be used again", "handed_over", l.total, "counted", l.counted)
 		return
+	case dropped:
+		why = "it dropped some before it took them"
+	case disagrees:
+		why = "it does not agree with what was handed over"
+	case noSign:
+		why = "it has stood still for " + stuckAfter.String() + ", because all was dropped before or the host's main thread is held up"
 	}
-	now := h.now()
-	for i := range h.sent {
-		u := &h.sent[i]
-		since := u.at
-		if since.Before(h.resumed) {
-			since = h.resumed
-		}
-		age := now.Sub(since)
-		if age < takenAfter {
-			return
-		}
-		u.taken = true
-		if age < lag {
-			continue
-		}
-		h.safe = max(h.safe, u.total)
-		if !u.counted {
-			h.taken(u)
-		}
+	now, level := h.now(), slog.LevelWarn
+	if h.again = !h.doubted.IsZero() && now.Sub(h.doubted) < reminder; h.again {
+		level = slog.LevelDebug
+	} else {
+		h.doubted = now
 	}
+	h.log.Log(context.Background(), level, "the host's count of records can't confirm what was handed over: "+why+
+		"; does an input processor drop or add records, or do routes have conditions? Until it can, records count as safe some time after they were handed over, and a crash of the host may lose those that it had not stored by then",
+		"handed_over", l.total, "counted", l.doubtedAt, "after", lag.String())
 }
 
 // confirm passes on the changes of position behind safe records.
 func (h *Handover) confirm() {
-	n := 0
-	for n < len(h.sent) && h.sent[n].total <= h.safe {
-		if c := h.sent[n].change; c != nil {
-			h.committer.add(c)
-		}
-		n++
+	for _, c := range h.ledger.settled() {
+		h.committer.add(c)
 	}
-	h.sent = append(h.sent[:0], h.sent[n:]...)
+	h.room.taken.Store(h.ledger.released)
 }

@@ -41,6 +41,7 @@ type fakeHost struct {
 	appends int
 	queued  int  // of them, those in the ring
 	drop    bool // as with a processor that drops everything
+	old     bool // it does not count appends: before 4.1.0
 }
 
 type appended struct {
@@ -69,7 +70,11 @@ func (h *fakeHost) Append(tag string, records int, buf []byte) error {
 }
 
 func (h *fakeHost) Counts() (Counts, bool) {
-	return Counts{Records: h.counted, Queued: int64(h.queued)}, !h.blind
+	c := Counts{Records: h.counted, Queued: int64(h.queued)}
+	if h.old {
+		c.Queued = -1
+	}
+	return c, !h.blind
 }
 
 // tick is the main thread taking up to n appends from the ring.

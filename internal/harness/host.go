@@ -73,6 +73,9 @@ func (h Host) Start(ctx context.Context, more ...string) (*Process, error) {
 			return nil, err
 		}
 		name, args = h.FluentBit, []string{"-c", h.ConfigFile()}
+		if h.Plugin != "" {
+			args = append(args, "-e", h.Plugin)
+		}
 	} else if err := cutTorn(h.Output()); err != nil {
 		return nil, err
 	}
@@ -129,9 +132,6 @@ func (h Host) WriteConfig() error {
 	for _, key := range slices.Sorted(maps.Keys(service)) {
 		fmt.Fprintf(&b, "  %s: %q\n", key, service[key])
 	}
-	if h.Plugin != "" {
-		fmt.Fprintf(&b, "plugins:\n  - %q\n", h.Plugin)
-	}
 	b.WriteString("pipeline:\n  inputs:\n")
 	for _, in := range h.Inputs {
 		b.WriteString("    - name: mimecast\n")
@@ -154,6 +154,27 @@ func (h Host) WriteConfig() error {
 
 // Signal sends the host a signal.
 func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
+
+// Reload asks a real Fluent Bit to read its configuration again, and waits until
+// it has. All versions log that line, at each start.
+func (p *Process) Reload() error {
+	const done = "[sp] stream processor started"
+	before := strings.Count(p.host.Log(), done)
+	if err := p.Signal(syscall.SIGHUP); err != nil {
+		return err
+	}
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if strings.Count(p.host.Log(), done) > before {
+			return nil
+		}
+		select {
+		case <-p.ended:
+			return fmt.Errorf("the host ended at a reload: %w", p.status)
+		default:
+		}
+	}
+	return errors.New("the host does not reload")
+}
 
 // PID is the host's process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
