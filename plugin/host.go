@@ -11,7 +11,7 @@ import (
 	"errors"
 	"unsafe"
 
-	"fluent-bit-mimecast/internal/collector"
+	"fluent-bit-mimecast/internal/delivery"
 )
 
 // maxBuffer bounds what one callback returns where records can't be appended
@@ -55,7 +55,7 @@ func (h *host) findTag(plug unsafe.Pointer) {
 func (h *host) Append(tag string, records int, buf []byte) error {
 	if !h.direct {
 		if len(h.buffer)+len(buf) > maxBuffer && len(h.buffer) > 0 {
-			return collector.ErrFull
+			return delivery.ErrFull
 		}
 		h.buffer = append(h.buffer, buf...)
 		return nil
@@ -76,13 +76,13 @@ func (h *host) Append(tag string, records int, buf []byte) error {
 }
 
 // Counts implements collector.Host.
-func (h *host) Counts() (collector.Counts, bool) {
+func (h *host) Counts() (delivery.Counts, bool) {
 	if !h.direct {
-		return collector.Counts{}, false
+		return delivery.Counts{}, false
 	}
 	var queued C.int64_t
 	records := C.host_counts(h.api, h.input, &queued)
-	return collector.Counts{Records: uint64(max(records, 0)), Queued: int64(queued)}, records >= 0
+	return delivery.Counts{Records: uint64(max(records, 0)), Queued: int64(queued)}, records >= 0
 }
 
 // take returns what gathered in the buffer, for the callback to return.

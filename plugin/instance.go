@@ -23,6 +23,7 @@ import (
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/collector"
 	"fluent-bit-mimecast/internal/config"
+	"fluent-bit-mimecast/internal/delivery"
 )
 
 const (
@@ -205,7 +206,7 @@ func (i *instance) collect() []byte {
 }
 
 // handover returns the collector's, once there is one.
-func (i *instance) handover() *collector.Handover {
+func (i *instance) handover() *delivery.Handover {
 	c := i.collector.Load()
 	if c == nil {
 		return nil

@@ -21,7 +21,7 @@ import (
 	"strings"
 
 	"fluent-bit-mimecast/internal/checkpoint"
-	"fluent-bit-mimecast/internal/collector"
+	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/config"
 )
 
@@ -118,7 +118,7 @@ func show(s checkpoint.Stream, out io.Writer) {
 	if len(s.Origin.Accounts) > 0 {
 		fmt.Fprintf(out, "  from Mimecast accounts %s\n", strings.Join(s.Origin.Accounts, ", "))
 	}
-	lines, err := collector.Describe(s)
+	lines, err := position.Describe(s)
 	if err != nil {
 		lines = []string{err.Error()}
 	}

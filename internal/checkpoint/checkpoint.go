@@ -77,6 +77,29 @@ type Change struct {
 	ForgetBefore int64
 }
 
+// Merge adds a change to those that wait, into that of the same key. What the
+// change names replaces what the older one does; ids are added.
+func Merge(changes []Change, c Change) []Change {
+	for i := range changes {
+		have := &changes[i]
+		if have.Key != c.Key {
+			continue
+		}
+		if c.Position != nil {
+			have.Position = c.Position
+		}
+		if c.Origin != nil {
+			have.Origin = c.Origin
+		}
+		have.AddIDs = append(have.AddIDs, c.AddIDs...)
+		have.ForgetBefore = max(have.ForgetBefore, c.ForgetBefore)
+		return changes
+	}
+	// The caller's slice stays its own.
+	c.AddIDs = append([]ID(nil), c.AddIDs...)
+	return append(changes, c)
+}
+
 // version is the layout that this package reads and writes.
 const version = "2"
 

@@ -374,3 +374,14 @@ func TestClaims(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestMergedChanges(t *testing.T) {
+	key := Key{Account: "acme", Log: "siem"}
+	one, two := &Origin{AppID: "1"}, &Origin{AppID: "2"}
+	changes := Merge(nil, Change{Key: key, Position: 1, Origin: one})
+	changes = Merge(changes, Change{Key: key, Origin: two})
+	changes = Merge(changes, Change{Key: key, Position: 2})
+	if len(changes) != 1 || changes[0].Origin != two || changes[0].Position != 2 {
+		t.Errorf("got %+v", changes)
+	}
+}

@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"fluent-bit-mimecast/internal/config"
+	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/simulator"
 	"fluent-bit-mimecast/mimecast"
 )
@@ -40,33 +45,58 @@ func BenchmarkDeliverBatch(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			c := &Collector{cfg: cfg, log: log, client: client, queue: make(queue, queueLength)}
-			c.handover = newHandover(c.queue, newCommitter(nil, log), newRoom("", log), log)
+			c := &Collector{cfg: cfg, log: log, client: client, queue: delivery.NewQueue()}
 			c.makeStreams(tempFile)
 			p := c.pollers[0].(*siem)
 			if err := p.load(nil); err != nil {
 				b.Fatal(err)
 			}
-			go func() {
-				for piece := range c.queue {
-					piece.free()
-				}
-			}()
-			defer close(c.queue)
+			stop := handOver(c.queue)
+			defer stop()
 			b.ReportAllocs()
 			for b.Loop() {
 				body, err := spool(bytes.NewReader(archive), nil)
 				if err != nil {
 					b.Fatal(err)
 				}
-				p.pos = siemPosition{}
+				p.pos = position.SIEM{}
 				f := &fetched{request: p.request(), name: "a.zip", next: "next", body: body}
 				if err := p.deliverBatch(context.Background(), f); err != nil {
 					b.Fatal(err)
 				}
-				f.close()
+				f.Close()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/records, "ns/record")
 		})
+	}
+}
+
+// counter is a host that takes everything at once.
+type counter struct{ records uint64 }
+
+func (c *counter) Append(_ string, records int, _ []byte) error {
+	c.records += uint64(records)
+	return nil
+}
+
+func (c *counter) Counts() (delivery.Counts, bool) {
+	return delivery.Counts{Records: c.records, Queued: -1}, true
+}
+
+// handOver hands over what is queued until stop is called.
+func handOver(q *delivery.Queue) (stop func()) {
+	log := slog.New(slog.DiscardHandler)
+	h := delivery.NewHandover(q, delivery.NewCommitter(log), delivery.NewRoom("", log), log)
+	q.Coming(1)
+	var end atomic.Bool
+	var running sync.WaitGroup
+	running.Go(func() {
+		for host := new(counter); !end.Load(); {
+			h.Drain(host, time.Now().Add(time.Second))
+		}
+	})
+	return func() {
+		end.Store(true)
+		running.Wait()
 	}
 }

@@ -14,6 +14,8 @@ import (
 
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/config"
+	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/sleep"
 	"fluent-bit-mimecast/mimecast"
 )
 
@@ -56,11 +58,11 @@ type Collector struct {
 	claim     *checkpoint.Claim
 	log       *slog.Logger
 	client    *mimecast.Client
-	queue     queue
+	queue     *delivery.Queue
 	store     *checkpoint.Store // nil when no position is kept, and until it is open
-	committer *committer
-	room      *room
-	handover  *Handover
+	committer *delivery.Committer
+	room      *delivery.Room
+	handover  *delivery.Handover
 	streams   []*stream
 	pollers   []poller
 
@@ -79,18 +81,18 @@ func Start(o Options) (*Collector, error) {
 	}
 	c := &Collector{
 		cfg: o.Config, claim: o.Claim, log: o.Log, client: client,
-		queue: make(queue, queueLength), done: make(chan struct{}),
+		queue: delivery.NewQueue(), done: make(chan struct{}),
 	}
-	c.committer = newCommitter(nil, o.Log)
+	c.committer = delivery.NewCommitter(o.Log)
 	folder := ""
 	if o.Config.DB != "" {
 		folder = filepath.Dir(o.Config.DB)
 	}
-	c.room = newRoom(folder, o.Log)
+	c.room = delivery.NewRoom(folder, o.Log)
 	if o.statfs != nil {
-		c.room.statfs = o.statfs
+		c.room.Statfs = o.statfs
 	}
-	c.handover = newHandover(c.queue, c.committer, c.room, o.Log)
+	c.handover = delivery.NewHandover(c.queue, c.committer, c.room, o.Log)
 	if o.scratch == nil {
 		o.scratch = tempFile
 	}
@@ -111,22 +113,28 @@ func newClient(cfg config.Config, log *slog.Logger) (*mimecast.Client, error) {
 
 func (c *Collector) makeStreams(newScratch func(string) (scratch, error)) {
 	shared := &clock{log: c.log, client: c.client}
-	table := kinds(c.cfg)
 	customer := newTenant(c.cfg.BaseURL.Host, c.cfg.AppID, c.log)
 	for _, key := range Keys(c.cfg) {
-		log := c.log.With("logs", key.Log)
-		s := &stream{
-			key: key, name: key.Log, client: c.client, queue: c.queue, log: log,
-			report: newReport(log, c.client.Now), clock: shared, busy: &c.handover.busy, byType: c.cfg.TagByType,
-			from: provenance{tenant: customer}, scratch: newScratch,
-		}
-		c.streams = append(c.streams, s)
-		c.pollers = append(c.pollers, table[key.Log](s))
+		c.streams = append(c.streams, c.newStream(key, shared, customer))
 	}
+	c.pollers = pollers(c.cfg, c.streams, newScratch)
+}
+
+func (c *Collector) newStream(key checkpoint.Key, shared *clock, customer *tenant) *stream {
+	log := c.log.With("logs", key.Log)
+	s := &stream{
+		key: key, client: c.client, log: log, report: newReport(log, c.client.Now), clock: shared,
+		queue: c.queue, from: provenance{tenant: customer},
+	}
+	s.out = &delivery.Writer{
+		Key: key, Queue: c.queue, Stats: &s.report.stats, ByType: c.cfg.TagByType,
+		Origin: func() *checkpoint.Origin { return s.from.origin },
+	}
+	return s
 }
 
 // Handover returns what hands the records over. Use it from the host's thread.
-func (c *Collector) Handover() *Handover { return c.handover }
+func (c *Collector) Handover() *delivery.Handover { return c.handover }
 
 // Stop ends all goroutines, writes what is confirmed and closes the checkpoint
 // file. It returns false when that takes longer than wait; it then goes on by
@@ -154,7 +162,7 @@ func (c *Collector) run(ctx context.Context) {
 	writeCtx, stopWriting := context.WithCancel(context.Background())
 	writing.Go(func() {
 		for again := true; again; again = writeCtx.Err() == nil {
-			c.protect("commit", func() { c.committer.run(writeCtx) })
+			c.protect("commit", func() { c.committer.Run(writeCtx) })
 		}
 	})
 	for i := range c.pollers {
@@ -162,7 +170,7 @@ func (c *Collector) run(ctx context.Context) {
 	}
 	polling.Go(func() { c.summarize(ctx) })
 	polling.Go(func() { c.protect("accounts", func() { c.sayOthers(ctx) }) })
-	polling.Go(func() { c.protect("room", func() { c.room.watch(ctx) }) })
+	polling.Go(func() { c.protect("room", func() { c.room.Watch(ctx) }) })
 	polling.Wait()
 	stopWriting()
 	writing.Wait()
@@ -185,7 +193,7 @@ func (c *Collector) open(ctx context.Context) bool {
 			text, said = err.Error(), time.Now()
 			c.log.Error("nothing is collected until the db can be used", "err", err, "retry_in", openRetry.String())
 		}
-		_ = pause(ctx, openRetry)
+		_ = sleep.For(ctx, openRetry)
 	}
 	return false
 }
@@ -197,7 +205,7 @@ func (c *Collector) tryOpen() error {
 		if s, err = c.claim.Open(); err != nil {
 			return err
 		}
-		c.store, c.committer.store = s, s
+		c.store, c.committer.Store = s, s
 		if copied := s.TakenOver(); copied != "" {
 			c.log.Info("the db of an earlier version is taken over", "copy", copied,
 				"means", "positions now go by account; an earlier version of the plugin reads the copy alone")
@@ -224,7 +232,7 @@ func (c *Collector) sayOthers(ctx context.Context) {
 	if c.store == nil || len(missing) == 0 {
 		return
 	}
-	_ = pause(ctx, othersWait)
+	_ = sleep.For(ctx, othersWait)
 	streams, err := c.store.Streams()
 	if err != nil {
 		c.log.Debug("looking for positions of other accounts", "err", err)
@@ -260,12 +268,12 @@ func (c *Collector) release() {
 // the host down: it is logged, and the stream goes on after a while.
 func (c *Collector) keepPolling(ctx context.Context, s *stream, p poller) {
 	for ctx.Err() == nil {
-		c.protect(s.name, func() {
+		c.protect(s.key.Log, func() {
 			if err := p.poll(ctx); err != nil && ctx.Err() == nil {
 				s.log.Error("collecting starts again", "err", err)
 			}
 		})
-		_ = pause(ctx, panicRetry)
+		_ = sleep.For(ctx, panicRetry)
 	}
 }
 
@@ -279,21 +287,9 @@ func (c *Collector) protect(what string, fn func()) {
 }
 
 func (c *Collector) summarize(ctx context.Context) {
-	for pause(ctx, time.Minute) == nil {
+	for sleep.For(ctx, time.Minute) == nil {
 		for _, s := range c.streams {
 			s.report.summarize()
 		}
-	}
-}
-
-// pause waits, or returns the context's error.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/simulator"
 )
 
@@ -165,7 +166,7 @@ func TestABatchThatIsAnotherOneIsDeliveredAgain(t *testing.T) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		var pos siemPosition
+		var pos position.SIEM
 		if _, err := store.Load(Keys(r.cfg)[0], &pos); err != nil || pos.Records != before {
 			r.t.Fatalf("position %+v, %v, stored %d", pos, err, before)
 		}

@@ -10,7 +10,10 @@ import (
 
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/config"
+	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/record"
+	"fluent-bit-mimecast/internal/sleep"
 	"fluent-bit-mimecast/mimecast"
 )
 
@@ -34,9 +37,6 @@ const maxDrift = 10 * time.Second
 // answer, this machine's is all there is.
 var errClock = errors.New("the service's clock is another one")
 
-// errCircle ends a poll in which a page leads back to one that was read.
-var errCircle = errors.New("the pages lead in a circle; reading on from the last event")
-
 // paging is what tells one paged log from another.
 type paging struct {
 	source   string // log_source
@@ -45,48 +45,40 @@ type paging struct {
 	pageSize int
 }
 
-// pagedPosition is where a stream of events is.
-type pagedPosition struct {
-	Newest   time.Time `json:"newest"`    // time of the newest event delivered; zero before the first
-	LastPoll time.Time `json:"last_poll"` // end of the last poll that was completed, or last event of a later one that was not
-}
-
 // paged polls a log that is served in pages. Events turn up late, and many
 // share a second, so each poll reads some time again and drops what was
 // delivered by its id.
 type paged struct {
-	*stream
+	s *stream
 	paging
 	lookback, overlap, interval time.Duration
 
-	pos       pagedPosition // behind what is in the queue
+	pos       position.Paged // behind what is in the queue
 	delivered map[[16]byte]int64
 	decoder   record.JSONDecoder
-	open      *piece
-	ids       []checkpoint.ID // of the events in open
 }
 
 func newPaged(s *stream, cfg config.Config, p paging) *paged {
 	return &paged{
-		stream: s, paging: p, lookback: cfg.InitialLookback, overlap: cfg.Overlap, interval: cfg.PollInterval,
+		s: s, paging: p, lookback: cfg.InitialLookback, overlap: cfg.Overlap, interval: cfg.PollInterval,
 		delivered: map[[16]byte]int64{},
 	}
 }
 
 func (p *paged) load(s *checkpoint.Store) error {
 	clear(p.delivered)
-	if err := p.stream.load(s, &p.pos); err != nil {
+	if err := p.s.load(s, &p.pos); err != nil {
 		return err
 	}
 	if s != nil {
-		if err := s.IDs(p.key, func(id checkpoint.ID) { p.delivered[id.Hash] = id.Unix }); err != nil {
+		if err := s.IDs(p.s.key, func(id checkpoint.ID) { p.delivered[id.Hash] = id.Unix }); err != nil {
 			return err
 		}
 	}
-	if p.pos.isZero() {
-		p.log.Info("no position yet: starting from initial_lookback", "initial_lookback", config.Spell(p.lookback))
+	if p.pos.IsZero() {
+		p.s.log.Info("no position yet: starting from initial_lookback", "initial_lookback", config.Spell(p.lookback))
 	}
-	p.report.starts(p.pos.LastPoll)
+	p.s.report.starts(p.pos.LastPoll)
 	return nil
 }
 
@@ -96,37 +88,25 @@ func (p *paged) poll(ctx context.Context) error {
 	for begun := 1; ; begun++ {
 		err := p.pollOnce(ctx, &backoff)
 		// What was taken is delivered, also when the poll is not complete.
-		if stop := p.send(ctx, nil); stop != nil {
+		if stop := p.s.out.Flush(ctx); stop != nil {
 			return stop
 		}
 		switch {
 		case err == nil:
-			p.worked(&backoff)
-			err, begun = pause(ctx, p.interval), 0
+			p.s.worked(&backoff)
+			err, begun = sleep.For(ctx, p.interval), 0
 		case err == errCircle:
-			p.report.fails(err, p.interval)
-			err, begun = pause(ctx, p.interval), 0
+			p.s.report.fails(err, p.interval)
+			err, begun = sleep.For(ctx, p.interval), 0
 		case err == errClock && begun == 1:
 			err = ctx.Err() // once, and then it is right
 		default:
-			err = p.failed(ctx, &backoff, err)
+			err = p.s.failed(ctx, &backoff, err)
 		}
 		if err != nil {
 			return err
 		}
 	}
-}
-
-// isZero says whether there is no position yet.
-func (pos pagedPosition) isZero() bool { return pos.LastPoll.IsZero() && pos.Newest.IsZero() }
-
-// from is where the next poll starts, if there is a position.
-func (pos pagedPosition) from(overlap time.Duration) time.Time {
-	from := pos.LastPoll
-	if from.IsZero() || (!pos.Newest.IsZero() && pos.Newest.Before(from)) {
-		from = pos.Newest
-	}
-	return from.Add(-overlap).Truncate(time.Second)
 }
 
 // pagedRun is one poll and how far it has come.
@@ -143,10 +123,10 @@ type pagedRun struct {
 }
 
 func (p *paged) newRun() *pagedRun {
-	now := p.client.Now()
+	now := p.s.client.Now()
 	run := &pagedRun{now: now, seen: map[uint64]struct{}{}}
-	run.ask = mimecast.PageRequest{From: p.pos.from(p.overlap), To: now.Truncate(time.Second), Size: p.pageSize}
-	if p.pos.isZero() {
+	run.ask = mimecast.PageRequest{From: p.pos.From(p.overlap), To: now.Truncate(time.Second), Size: p.pageSize}
+	if p.pos.IsZero() {
 		run.ask.From = now.Add(-p.lookback).Truncate(time.Second)
 	}
 	if run.ask.To.Before(run.ask.From) {
@@ -197,13 +177,13 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 		return err
 	}
 	run, began, known := p.newRun(), time.Now(), len(p.delivered)
-	p.collected = uint32(run.now.Unix())
+	p.s.out.Begin(delivery.Place{}, run.now)
 	defer func() {
-		p.log.Debug("polled", "from", run.ask.From.UTC().Format(time.RFC3339), "to", run.ask.To.UTC().Format(time.RFC3339), "events", run.events, "new", len(p.delivered)-known)
+		p.s.log.Debug("polled", "from", run.ask.From.UTC().Format(time.RFC3339), "to", run.ask.To.UTC().Format(time.RFC3339), "events", run.events, "new", len(p.delivered)-known)
 	}()
 	for {
 		page, err := p.page(ctx, run.ask)
-		if drift := p.client.Now().Sub(run.now) - time.Since(began); err == nil && run.ask.Token == "" && drift.Abs() > maxDrift {
+		if drift := p.s.client.Now().Sub(run.now) - time.Since(began); err == nil && run.ask.Token == "" && drift.Abs() > maxDrift {
 			err = errClock
 		}
 		if err != nil {
@@ -215,7 +195,7 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 		}
 		switch {
 		case page.Next == "", run.empty > 0 && page.Next == run.ask.Token:
-			next := pagedPosition{Newest: p.pos.Newest, LastPoll: run.ask.To}
+			next := position.Paged{Newest: p.pos.Newest, LastPoll: run.ask.To}
 			if run.newest.After(next.Newest) {
 				next.Newest = run.newest
 			}
@@ -235,27 +215,27 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 // not, the log starts as if there were no position, or from the position if that
 // is further back.
 func (p *paged) checkTenant(ctx context.Context) error {
-	if !p.from.open {
-		p.from.merge()
+	if !p.s.from.open {
+		p.s.from.merge()
 		return nil
 	}
-	now := codesOf(p.from.tenant.all())
-	switch compare(p.from.known, now) {
+	now := codesOf(p.s.from.tenant.all())
+	switch compare(p.s.from.known, now) {
 	case undecided:
 		return nil
 	case sameTenant:
-		p.from.adopt(p.from.known)
-		p.from.merge()
+		p.s.from.adopt(p.s.from.known)
+		p.s.from.merge()
 		return nil
 	}
-	p.from.sayOther(p.log, now, "this log starts from initial_lookback; some events may come again",
+	p.s.from.sayOther(p.s.log, now, "this log starts from initial_lookback; some events may come again",
 		"initial_lookback", config.Spell(p.lookback))
-	p.from.adopt(now)
-	if p.pos.isZero() || p.pos.from(p.overlap).After(p.client.Now().Add(-p.lookback)) {
-		p.pos = pagedPosition{}
-		p.report.fetched(time.Time{})
+	p.s.from.adopt(now)
+	if p.pos.IsZero() || p.pos.From(p.overlap).After(p.s.client.Now().Add(-p.lookback)) {
+		p.pos = position.Paged{}
+		p.s.report.fetched(time.Time{})
 	}
-	return p.put(ctx, p.change(p.pos))
+	return p.s.out.Move(ctx, checkpoint.Change{Position: p.pos})
 }
 
 // page asks for a page until it comes. It returns an error when a page after the
@@ -266,7 +246,7 @@ func (p *paged) page(ctx context.Context, r mimecast.PageRequest) (mimecast.Page
 	for again := false; ; again = true {
 		page, err := p.pages(ctx, r)
 		if err == nil {
-			p.answered()
+			p.s.answered()
 			return page, nil
 		}
 		var refusal *mimecast.APIError
@@ -275,10 +255,10 @@ func (p *paged) page(ctx context.Context, r mimecast.PageRequest) (mimecast.Page
 			return page, err
 		}
 		// What was taken is delivered while the rest is retried.
-		if err := p.send(ctx, nil); err != nil {
+		if err := p.s.out.Flush(ctx); err != nil {
 			return page, err
 		}
-		if err := p.failed(ctx, &backoff, err); err != nil {
+		if err := p.s.failed(ctx, &backoff, err); err != nil {
 			return page, err
 		}
 	}
@@ -309,7 +289,7 @@ func (p *paged) takeAll(ctx context.Context, run *pagedRun, events []mimecast.Ev
 // all its pages. The pages come oldest first, so no event before that one is
 // missing. Where they come in another order, or all at one time, the position
 // stays.
-func (p *paged) reached(run *pagedRun) pagedPosition {
+func (p *paged) reached(run *pagedRun) position.Paged {
 	next := p.pos
 	if !run.last.After(run.first) || run.last.Before(run.newest.Add(-p.overlap)) {
 		return next
@@ -327,7 +307,7 @@ func (p *paged) reached(run *pagedRun) pagedPosition {
 // as far as the poll came: if each ends early, they still reach the end.
 func (p *paged) giveUp(ctx context.Context, b *mimecast.Backoff, run *pagedRun, why error) error {
 	next := p.reached(run)
-	if !next.from(0).After(p.pos.from(0)) {
+	if !next.From(0).After(p.pos.From(0)) {
 		return why
 	}
 	b.Reset()
@@ -344,57 +324,37 @@ func (p *paged) take(ctx context.Context, e mimecast.Event, from, now time.Time)
 		p.delivered[id.Hash] = max(kept, id.Unix) // as long as it is served
 		return nil
 	}
-	c := p.piece(p.logType)
 	origin := record.Origin{Source: p.source, Type: p.logType, Collected: now}
-	start := len(c.buf)
-	var err error
-	if c.buf, err = p.decoder.Object(c.buf, origin, e.JSON); err != nil {
+	buf, err := p.decoder.Object(p.s.out.Buf(origin.Source, origin.Type), origin, e.JSON)
+	if err != nil {
 		return p.unparsed(ctx, e, id, origin, err)
 	}
-	c.grown(start)
-	p.remember(id)
-	if len(c.buf) < pieceSize {
-		return nil
-	}
-	return p.send(ctx, nil)
+	p.s.out.Add(buf, delivery.Place{}, id)
+	p.delivered[id.Hash] = id.Unix
+	return p.s.out.Send(ctx)
 }
 
-// piece returns the one to append records of a type to.
-func (p *paged) piece(logType string) *piece {
-	if p.open == nil {
-		p.open = newPiece(p.stream)
-	}
-	if p.byType && p.open.records == 0 {
-		p.open.tag = p.source + "." + logType
-	}
-	return p.open
-}
-
-// unparsed sends the bytes of an event that can't be a record, in a piece of
-// their own.
+// unparsed puts the bytes of an event that can't be a record into records of a
+// bounded size.
 func (p *paged) unparsed(ctx context.Context, e mimecast.Event, id checkpoint.ID, o record.Origin, reason error) error {
-	p.log.Error("an event can't be read; its bytes go out in records with log_type "+record.Unparsed, "err", reason)
-	if err := p.send(ctx, nil); err != nil {
-		return err
-	}
-	c := p.piece(record.Unparsed)
+	p.s.log.Error("an event can't be read; its bytes go out in records with log_type "+record.Unparsed, "err", reason)
 	for offset := 0; offset < len(e.JSON); {
 		raw := e.JSON[offset:min(offset+record.MaxRaw, len(e.JSON))]
 		raw = raw[:record.CutText(raw)]
-		start := len(c.buf)
-		c.buf = record.AppendUnparsed(c.buf, o, record.Piece{File: p.logType, Error: reason.Error(), Offset: int64(offset), Raw: raw})
-		c.grown(start)
-		c.unparsed++
+		var ids []checkpoint.ID // with the last record
+		if offset+len(raw) == len(e.JSON) {
+			ids = append(ids, id)
+		}
+		buf := record.AppendUnparsed(p.s.out.Buf(o.Source, record.Unparsed), o,
+			record.Piece{File: p.logType, Error: reason.Error(), Offset: int64(offset), Raw: raw})
+		p.s.out.Add(buf, delivery.Place{}, ids...)
+		if err := p.s.out.Send(ctx); err != nil {
+			return err
+		}
 		offset += len(raw)
 	}
-	p.remember(id)
-	return p.send(ctx, nil)
-}
-
-// remember notes that an event is in the open piece.
-func (p *paged) remember(id checkpoint.ID) {
-	p.ids = append(p.ids, id)
 	p.delivered[id.Hash] = id.Unix
+	return nil
 }
 
 // nameOf is by what an event is known again: its id, or all of it if it has
@@ -421,40 +381,20 @@ func idOf(e mimecast.Event, from, now time.Time) checkpoint.ID {
 
 // complete moves the position behind a poll, which read what there is up to a
 // time.
-func (p *paged) complete(ctx context.Context, next pagedPosition, upTo time.Time) error {
-	p.report.fetched(upTo)
-	if next.isZero() {
-		return p.send(ctx, nil)
+func (p *paged) complete(ctx context.Context, next position.Paged, upTo time.Time) error {
+	p.s.report.fetched(upTo)
+	if next.IsZero() {
+		return p.s.out.Flush(ctx)
 	}
-	if err := p.send(ctx, &next); err != nil {
+	before := next.From(p.overlap + idsKept).Unix()
+	if err := p.s.out.Move(ctx, checkpoint.Change{Position: next, ForgetBefore: before}); err != nil {
 		return err
 	}
 	p.pos = next
-	before := next.from(p.overlap + idsKept).Unix()
 	for hash, unix := range p.delivered {
 		if unix < before {
 			delete(p.delivered, hash)
 		}
 	}
 	return nil
-}
-
-// send puts the open piece into the queue, with the position behind it if that
-// moves. The ids of its events become safe together with them.
-func (p *paged) send(ctx context.Context, next *pagedPosition) error {
-	c := p.open
-	if next != nil {
-		c = p.piece(p.logType)
-	} else if c == nil || c.records == 0 {
-		return nil
-	}
-	n := max(len(p.ids)-1, 0)
-	c.before, c.after = p.change(nil), p.change(nil)
-	c.before.AddIDs, c.after.AddIDs = p.ids[:n:n], p.ids[n:]
-	if next != nil {
-		c.after.Position = *next
-		c.after.ForgetBefore = next.from(p.overlap + idsKept).Unix()
-	}
-	p.open, p.ids = nil, nil
-	return p.queue.put(ctx, c)
 }

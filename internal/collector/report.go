@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"fluent-bit-mimecast/internal/delivery"
 	"fluent-bit-mimecast/mimecast"
 )
 
@@ -32,6 +33,9 @@ const (
 	shortWait = time.Minute
 )
 
+// errCircle ends a poll in which a page leads back to one that was read.
+var errCircle = errors.New("the pages lead in a circle; reading on from the last event")
+
 // report says how a stream is doing. It is safe for concurrent use.
 type report struct {
 	log *slog.Logger
@@ -45,12 +49,9 @@ type report struct {
 	gap      bool      // it has been said that logs are lost
 	answered bool      // it has been said that the service answers
 
-	records  uint64 // handed over
-	repeated uint64 // of them, what came again after a start from the earliest logs
-	unparsed uint64 // records of bytes that could not be read
-	newest   uint32 // time of the newest record handed over
-	was      uint64 // records as of the last summary
-	summed   time.Time
+	stats  delivery.Stats
+	was    uint64 // records as of the last summary
+	summed time.Time
 }
 
 func newReport(log *slog.Logger, now func() time.Time) *report {
@@ -173,16 +174,6 @@ func (r *report) checkGap() {
 	}
 }
 
-// delivered counts a piece that has been handed over.
-func (r *report) delivered(p *piece) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.records += uint64(p.records)
-	r.unparsed += uint64(p.unparsed)
-	r.repeated += uint64(p.repeated)
-	r.newest = max(r.newest, p.newest)
-}
-
 // summarize says once in a while what has been done.
 func (r *report) summarize() {
 	r.mu.Lock()
@@ -191,21 +182,22 @@ func (r *report) summarize() {
 	if now.Sub(r.summed) < summary {
 		return
 	}
-	args := []any{"records", r.records - r.was, "since", r.summed.UTC().Format(time.RFC3339), "records_total", r.records}
-	if r.newest > 0 {
-		args = append(args, "newest", time.Unix(int64(r.newest), 0).UTC().Format(time.RFC3339))
+	t := r.stats.Totals()
+	args := []any{"records", t.Records - r.was, "since", r.summed.UTC().Format(time.RFC3339), "records_total", t.Records}
+	if t.Newest > 0 {
+		args = append(args, "newest", time.Unix(int64(t.Newest), 0).UTC().Format(time.RFC3339))
 	}
-	if r.repeated > 0 {
-		args = append(args, "repeated_total", r.repeated)
+	if t.Repeated > 0 {
+		args = append(args, "repeated_total", t.Repeated)
 	}
-	if r.unparsed > 0 {
-		args = append(args, "unparsed_total", r.unparsed)
+	if t.Unparsed > 0 {
+		args = append(args, "unparsed_total", t.Unparsed)
 	}
 	if !r.position.IsZero() {
 		args = append(args, "position_age", r.age())
 	}
 	r.log.Info("collected", args...)
-	r.was, r.summed = r.records, now
+	r.was, r.summed = t.Records, now
 }
 
 func (r *report) age() string {

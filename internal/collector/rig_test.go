@@ -24,8 +24,18 @@ import (
 
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/config"
+	"fluent-bit-mimecast/internal/delivery"
 	"fluent-bit-mimecast/internal/simulator"
 	"fluent-bit-mimecast/mimecast"
+)
+
+// Bounds of package delivery.
+const (
+	pieceSize     = 192 << 10
+	maxInFlight   = 24 << 20
+	maxLagBytes   = 64 << 20
+	maxLagAppends = 900
+	reserve       = 64 << 20 // of a file system that is not small
 )
 
 // fakeHost stands in for Fluent Bit: appends go into a ring, from which its
@@ -69,8 +79,8 @@ func (h *fakeHost) Append(tag string, records int, buf []byte) error {
 	return nil
 }
 
-func (h *fakeHost) Counts() (Counts, bool) {
-	c := Counts{Records: h.counted, Queued: int64(h.queued)}
+func (h *fakeHost) Counts() (delivery.Counts, bool) {
+	c := delivery.Counts{Records: h.counted, Queued: int64(h.queued)}
 	if h.old {
 		c.Queued = -1
 	}
@@ -134,7 +144,7 @@ type rig struct {
 	files     *checkpoint.Files
 	closing   *checkpoint.Claim
 	collector *Collector
-	handover  *Handover
+	handover  *delivery.Handover
 }
 
 // logBuffer is a log that goroutines write to.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"fluent-bit-mimecast/internal/delivery"
 	"fluent-bit-mimecast/internal/simulator"
 )
 
@@ -32,7 +33,7 @@ func TestTypesArePartOfNoPosition(t *testing.T) {
 		if digested {
 			want = xxhash.Sum64String(name)
 		}
-		r := &batchRun{f: &fetched{name: name}}
+		r := &decoding{name: name}
 		if r.enter(name); r.fileHash != want {
 			t.Errorf("%s: in the digest: %t, want %t", name, !digested, digested)
 		}
@@ -74,7 +75,7 @@ func TestTooManyTypesShareATag(t *testing.T) {
 			for ; seen < len(r.host.stored); seen++ {
 				s := r.host.stored[seen]
 				source, logType, _ := strings.Cut(s.tag, ".")
-				if got[s.tag]++; logType != otherType && !strings.Contains(s.record, `"log_type":"`+logType+`"`) {
+				if got[s.tag]++; logType != delivery.OtherType && !strings.Contains(s.record, `"log_type":"`+logType+`"`) {
 					r.t.Errorf("tag %q on %s", s.tag, s.record)
 				}
 				if !strings.Contains(s.record, `"log_source":"`+source+`"`) || strings.Contains(s.record, `"log_type":"other"`) {
@@ -93,10 +94,10 @@ func TestTooManyTypesShareATag(t *testing.T) {
 			return want
 		}
 
-		batch(0, maxTags)
+		batch(0, delivery.MaxTags)
 		r.start()
 		r.run(5 * time.Minute)
-		check(types(0, maxTags))
+		check(types(0, delivery.MaxTags))
 		r.notLogged(warning)
 
 		// A log whose tag is one too many, and types of which some are known.
@@ -104,17 +105,17 @@ func TestTooManyTypesShareATag(t *testing.T) {
 		r.run(time.Hour)
 		check(map[string]int{"ttp.other": 10})
 		r.logged("level=WARN msg=\""+warning, "log_type=impersonation limit=64 tag={tag}.ttp.other what_to_do=")
-		batch(maxTags-3, maxTags+5)
+		batch(delivery.MaxTags-3, delivery.MaxTags+5)
 		r.run(5 * time.Minute)
-		want := types(maxTags-3, maxTags)
+		want := types(delivery.MaxTags-3, delivery.MaxTags)
 		want["siem.other"] = 10
 		check(want)
 		r.count(warning, 1)
 
 		r.restart(false)
-		batch(maxTags+3, maxTags+7)
+		batch(delivery.MaxTags+3, delivery.MaxTags+7)
 		r.run(5 * time.Minute)
-		check(types(maxTags+3, maxTags+7))
+		check(types(delivery.MaxTags+3, delivery.MaxTags+7))
 		r.count(warning, 1)
 		r.clean()
 	})

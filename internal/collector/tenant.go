@@ -199,6 +199,20 @@ func (p *provenance) note(code string) {
 	}
 }
 
+// saw notes the code of a record, among those seen of its batch as long as it is
+// open whose the position is.
+func (p *provenance) saw(seen codes, code []byte) {
+	_, known := p.known[string(code)]
+	switch {
+	case !p.open && (known || len(p.known) >= maxCodes):
+	case !isCode(code):
+	case !p.open:
+		p.note(string(code))
+	case known || len(seen) < maxCodes-1:
+		seen.add(string(code)) // there is room for one that is known: it decides
+	}
+}
+
 // merge adds the codes of the tenant, for a log whose records have none.
 func (p *provenance) merge() {
 	list := p.tenant.all()

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/simulator"
 )
 
@@ -650,17 +651,6 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-func TestMergedChanges(t *testing.T) {
-	key := checkpoint.Key{Account: "acme", Log: "siem"}
-	one, two := &checkpoint.Origin{AppID: "1"}, &checkpoint.Origin{AppID: "2"}
-	changes := merge(nil, checkpoint.Change{Key: key, Position: 1, Origin: one})
-	changes = merge(changes, checkpoint.Change{Key: key, Origin: two})
-	changes = merge(changes, checkpoint.Change{Key: key, Position: 2})
-	if len(changes) != 1 || changes[0].Origin != two || changes[0].Position != 2 {
-		t.Errorf("got %+v", changes)
-	}
-}
-
 // TestOtherAccounts names the positions that a log could go on from.
 func TestOtherAccounts(t *testing.T) {
 	const text = `msg="no position for this account, but for others"`
@@ -700,7 +690,7 @@ func TestOtherAccounts(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := store.Commit([]checkpoint.Change{{Key: Keys(r.cfg)[0], Position: siemPosition{}}}); err != nil {
+		if err := store.Commit([]checkpoint.Change{{Key: Keys(r.cfg)[0], Position: position.SIEM{}}}); err != nil {
 			t.Fatal(err)
 		}
 		closeStore(r)
@@ -719,7 +709,7 @@ func TestOtherAccounts(t *testing.T) {
 		}
 		for i := range 6 {
 			other := checkpoint.Key{Account: fmt.Sprint("a", i), Log: "siem"}
-			if err := store.Commit([]checkpoint.Change{{Key: other, Position: siemPosition{}}}); err != nil {
+			if err := store.Commit([]checkpoint.Change{{Key: other, Position: position.SIEM{}}}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/simulator"
 )
 
@@ -155,14 +156,14 @@ func (r *rig) count(text string, want int) {
 }
 
 // position returns what is in the file. The collector must be stopped.
-func (r *rig) position() siemPosition {
+func (r *rig) position() position.SIEM {
 	r.t.Helper()
 	store, err := openStore(r)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	defer closeStore(r)
-	var pos siemPosition
+	var pos position.SIEM
 	if _, err := store.Load(Keys(r.cfg)[0], &pos); err != nil {
 		r.t.Fatal(err)
 	}
@@ -939,43 +940,6 @@ func TestGoingBackMoreThanOnce(t *testing.T) {
 		r.count(refuses, 2)
 		r.notLogged(startOver)
 	})
-}
-
-// TestPositionsOfBothVersions can be read by each other.
-func TestPositionsOfBothVersions(t *testing.T) {
-	encode := func(v any) string {
-		b, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	at := time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
-	begun := siemPosition{progress: progress{Token: "t", Format: "json", Compress: true, File: "f", Records: 7, Digest: 1 << 63}, At: at}
-	want := `{"token":"t","format":"json","compress":true,"file":"f","records":7,"digest":"9223372036854775808","at":"2024-01-02T03:04:05Z"}`
-	if got := encode(begun); got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	next := begun.follow("u")
-	want = `{"token":"u","previous":{"token":"t","format":"json","compress":true,"file":"f","records":7,"digest":"9223372036854775808"},"at":"2024-01-02T03:04:05Z"}`
-	if got := encode(next); got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	var back siemPosition
-	if err := json.Unmarshal([]byte(want), &back); err != nil || !cmp.Equal(back, next, cmp.AllowUnexported(siemPosition{})) {
-		t.Errorf("got %+v, %v, want %+v", back, err, next)
-	}
-	// What the version before knew of a position.
-	var old struct {
-		Token   string
-		Records int
-		Digest  uint64 `json:",string"`
-		At      time.Time
-	}
-	old.Digest = 5
-	if err := json.Unmarshal([]byte(want), &old); err != nil || old.Token != "u" || old.Records != 0 || old.Digest != 5 || !old.At.Equal(at) {
-		t.Errorf("got %+v, %v", old, err)
-	}
 }
 
 // TestGoingBackToOneBatchTwice ends in a start from the earliest logs, at once;

@@ -1,10 +1,9 @@
-package collector
+package delivery
 
 import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"fluent-bit-mimecast/internal/checkpoint"
@@ -22,21 +21,14 @@ type Host interface {
 	Counts() (Counts, bool)
 }
 
-// Counts are a host's numbers of one instance.
-type Counts struct {
-	// Records is how many records the host's main thread has taken.
-	Records uint64
-	// Queued is how many appends were put before the main thread: one for each
-	// Append, unless the host drops some on the way. -1 when it is not known.
-	Queued int64
-}
-
 const (
 	// idleWait is how long a call waits for a piece that is on its way.
 	idleWait = 50 * time.Millisecond
 	// drainWait is how long a call waits for the host to count; more means
 	// that its main thread is busy or pauses the instance.
 	drainWait = 100 * time.Millisecond
+	// reminder is how often lasting trouble is logged again.
+	reminder = time.Hour
 )
 
 // ErrFull is what a Host returns when it takes no more for now, as a matter of
@@ -49,9 +41,9 @@ var ErrFull = errors.New("full")
 // Each piece is handed over in two appends, the second of one record, so that what
 // stays unconfirmed when nothing follows is that one record.
 type Handover struct {
-	queue     queue
-	committer *committer
-	room      *room
+	queue     *Queue
+	committer *Committer
+	room      *Room
 	log       *slog.Logger
 	now       func() time.Time
 
@@ -64,11 +56,10 @@ type Handover struct {
 	refused time.Time // when it was last said that the host took nothing
 	doubted time.Time // when it was last said that the host's count is in doubt
 	again   bool      // the latest doubt came soon after
-
-	busy atomic.Int32 // streams that have pieces on their way
 }
 
-func newHandover(q queue, c *committer, r *room, log *slog.Logger) *Handover {
+// NewHandover returns a hand-over of what is in the queue.
+func NewHandover(q *Queue, c *Committer, r *Room, log *slog.Logger) *Handover {
 	now := time.Now()
 	return &Handover{queue: q, committer: c, room: r, log: log, now: time.Now, ledger: ledger{countedAt: now}, resumed: now}
 }
@@ -128,17 +119,17 @@ func (h *Handover) next(deadline time.Time) *piece {
 		return h.current
 	}
 	select {
-	case p := <-h.queue:
+	case p := <-h.queue.pieces:
 		return p
 	default:
 	}
-	if h.busy.Load() == 0 {
+	if h.queue.coming.Load() == 0 {
 		return nil
 	}
 	t := time.NewTimer(min(idleWait, deadline.Sub(h.now())))
 	defer t.Stop()
 	select {
-	case p := <-h.queue:
+	case p := <-h.queue.pieces:
 		return p
 	case <-t.C:
 		return nil
@@ -158,7 +149,7 @@ func (h *Handover) give(host Host, p *piece) error {
 		if err := h.append(host, p, 1, p.buf[p.last:], p.after); err != nil {
 			return err
 		}
-		p.stream.report.delivered(p)
+		p.stats.delivered(p)
 	} else {
 		h.ledger.moved(p.after, h.now())
 	}
@@ -168,7 +159,7 @@ func (h *Handover) give(host Host, p *piece) error {
 }
 
 func (h *Handover) append(host Host, p *piece, records int, buf []byte, change *checkpoint.Change) error {
-	if err := host.Append(h.tags.of(p), records, buf); err != nil {
+	if err := host.Append(h.tags.of(p, h.log), records, buf); err != nil {
 		return err
 	}
 	h.handed += int64(len(buf))

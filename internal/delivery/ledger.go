@@ -1,4 +1,4 @@
-package collector
+package delivery
 
 import (
 	"time"
@@ -24,6 +24,15 @@ const (
 	// takenAfter is how long the host takes for an append when all is well.
 	takenAfter = time.Second
 )
+
+// Counts are a host's numbers of one instance.
+type Counts struct {
+	// Records is how many records the host's main thread has taken.
+	Records uint64
+	// Queued is how many appends were put before the main thread: one for each
+	// Append, unless the host drops some on the way. -1 when it is not known.
+	Queued int64
+}
 
 // ledger knows what was handed over to the host, and finds out when it is safe.
 // It reads no clock and calls nobody.
@@ -96,7 +105,7 @@ func (l *ledger) gave(records, bytes int, change *checkpoint.Change, now time.Ti
 func (l *ledger) moved(change *checkpoint.Change, now time.Time) {
 	for i := len(l.sent) - 1; i >= 0 && l.sent[i].bytes == 0 && l.sent[i].total == l.total; i-- {
 		if have := l.sent[i].change; have.Key == change.Key {
-			merged := merge([]checkpoint.Change{*have}, *change)
+			merged := checkpoint.Merge([]checkpoint.Change{*have}, *change)
 			l.sent[i].change = &merged[0]
 			return
 		}

@@ -1,4 +1,4 @@
-package collector
+package position
 
 import (
 	"encoding/json"
@@ -7,29 +7,33 @@ import (
 	"time"
 
 	"fluent-bit-mimecast/internal/checkpoint"
-	"fluent-bit-mimecast/internal/config"
 )
 
-// Describe says in words where a stream is, a line for each thing to say.
+// Describe says in words where a log is, a line for each thing to say.
 func Describe(s checkpoint.Stream) ([]string, error) {
 	if s.Position == nil {
 		return []string{"no position yet"}, nil
 	}
-	if s.Key.Log == config.SIEM {
-		var pos siemPosition
-		if err := json.Unmarshal(s.Position, &pos); err != nil {
-			return nil, fmt.Errorf("its position can't be read: %w", err)
+	var kind struct {
+		Token *string `json:"token"` // of a batch; pages have none
+	}
+	err := json.Unmarshal(s.Position, &kind)
+	if err == nil && kind.Token != nil {
+		var pos SIEM
+		if err = json.Unmarshal(s.Position, &pos); err == nil {
+			return pos.words(), nil
 		}
-		return pos.words(), nil
 	}
-	var pos pagedPosition
-	if err := json.Unmarshal(s.Position, &pos); err != nil {
-		return nil, fmt.Errorf("its position can't be read: %w", err)
+	var pos Paged
+	if err == nil {
+		if err = json.Unmarshal(s.Position, &pos); err == nil {
+			return pos.words(), nil
+		}
 	}
-	return pos.words(), nil
+	return nil, fmt.Errorf("its position can't be read: %w", err)
 }
 
-func (pos siemPosition) words() []string {
+func (pos SIEM) words() []string {
 	var lines []string
 	switch {
 	case pos.Token == "" && pos.Records == 0:
@@ -52,7 +56,7 @@ func (pos siemPosition) words() []string {
 	return lines
 }
 
-func (pos pagedPosition) words() []string {
+func (pos Paged) words() []string {
 	var lines []string
 	if !pos.LastPoll.IsZero() {
 		lines = append(lines, "the last poll that was completed reached "+moment(pos.LastPoll))

@@ -1,4 +1,4 @@
-package collector
+package delivery
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"fluent-bit-mimecast/internal/sleep"
 )
 
 const (
@@ -20,13 +22,14 @@ const (
 	reserveShare = 20
 )
 
-// room keeps an eye on the file system that the db is on, which should be that
+// Room keeps an eye on the file system that the db is on, which should be that
 // of Fluent Bit's chunks too: the host does not tell when a chunk can't be
 // written, so nothing is handed over when there may be no room for it.
-type room struct {
-	path   string // a folder; empty: there is always room
-	log    *slog.Logger
-	statfs func(path string) (free, total uint64, err error)
+type Room struct {
+	path string // a folder; empty: there is always room
+	log  *slog.Logger
+	// Statfs returns bytes. Tests replace it.
+	Statfs func(path string) (free, total uint64, err error)
 	latest atomic.Pointer[sample]
 	taken  atomic.Int64 // bytes handed over that the host has taken
 	// refused is set when there was no room for a piece.
@@ -37,21 +40,22 @@ type room struct {
 // taken before: all that it takes later has to find its place in there.
 type sample struct{ bytes, taken int64 }
 
-func newRoom(path string, log *slog.Logger) *room {
-	r := &room{path: path, log: log, statfs: statfs}
+// NewRoom watches the file system of a folder; empty: there is always room.
+func NewRoom(path string, log *slog.Logger) *Room {
+	r := &Room{path: path, log: log, Statfs: statfs}
 	r.latest.Store(&sample{bytes: math.MaxInt64})
 	return r
 }
 
-// has says whether there is room for n more bytes, after so many were handed
+// has reports whether there is room for n more bytes, after so many were handed
 // over.
-func (r *room) has(handed int64, n int) bool {
+func (r *Room) has(handed int64, n int) bool {
 	s := r.latest.Load()
 	return s.bytes-(handed-s.taken) >= int64(n)
 }
 
-// watch looks at the free space until ctx ends.
-func (r *room) watch(ctx context.Context) {
+// Watch looks at the free space until ctx ends.
+func (r *Room) Watch(ctx context.Context) {
 	if r.path == "" {
 		return
 	}
@@ -74,7 +78,7 @@ func (r *room) watch(ctx context.Context) {
 			r.log.Info("there is room on the file system of the db again", "folder", r.path, "free", megabytes(free))
 		}
 		full = now
-		if pause(ctx, roomInterval) != nil {
+		if sleep.For(ctx, roomInterval) != nil {
 			return
 		}
 	}
@@ -82,8 +86,8 @@ func (r *room) watch(ctx context.Context) {
 
 // look returns the bytes that may be handed over and those that are free. An
 // error means that they are unknown: then there is room for everything.
-func (r *room) look() (bytes int64, free uint64, err error) {
-	free, total, err := r.statfs(r.path)
+func (r *Room) look() (bytes int64, free uint64, err error) {
+	free, total, err := r.Statfs(r.path)
 	// A file system that does not know its space, as some over FUSE or NFS or a
 	// tmpfs without a limit, answers a total of zero or numbers that can't be.
 	if err == nil && (total == 0 || free > total || total > math.MaxInt64) {

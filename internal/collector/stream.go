@@ -1,0 +1,68 @@
+package collector
+
+import (
+	"context"
+	"log/slog"
+
+	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/sleep"
+	"fluent-bit-mimecast/mimecast"
+)
+
+// poller gets the logs of one stream. poll returns when ctx ends. It may be
+// called again after it returned for another reason, and goes on after what
+// it has put into the queue.
+type poller interface {
+	// load takes up the position in the checkpoint file, if there is one.
+	load(*checkpoint.Store) error
+	poll(ctx context.Context) error
+}
+
+// stream is what all logs have in common.
+type stream struct {
+	key    checkpoint.Key
+	client *mimecast.Client
+	log    *slog.Logger
+	report *report
+	clock  *clock
+	queue  *delivery.Queue
+	out    *delivery.Writer
+	from   provenance // of the position
+	found  bool       // the file had a position at the start
+}
+
+// load takes up what the checkpoint file has of the log, its position into pos.
+func (s *stream) load(file *checkpoint.Store, pos any) (err error) {
+	if file != nil {
+		if s.found, err = file.Load(s.key, pos); err != nil {
+			return err
+		}
+	}
+	return s.from.load(file, s.key)
+}
+
+// failed reports an error and waits until it is time to try again. It returns
+// the context's error when that has ended.
+func (s *stream) failed(ctx context.Context, b *mimecast.Backoff, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	wait := b.Next(err)
+	s.clock.check()
+	s.report.fails(err, wait)
+	return sleep.For(ctx, wait)
+}
+
+// answered reports that a request succeeded which may not be enough.
+func (s *stream) answered() {
+	s.clock.check()
+	s.report.answers()
+}
+
+// worked reports that a request succeeded.
+func (s *stream) worked(b *mimecast.Backoff) {
+	b.Reset()
+	s.clock.check()
+	s.report.works()
+}

@@ -1,0 +1,45 @@
+package delivery
+
+import (
+	"sync"
+
+	"fluent-bit-mimecast/internal/checkpoint"
+)
+
+// pieceSize is how many bytes a piece grows to before it is sent. Fluent Bit
+// drains appends of this size sooner than larger ones.
+const pieceSize = 192 << 10
+
+// piece is a run of encoded records of one log, and how the log's position
+// changes when they are safe. One without records changes the position only.
+type piece struct {
+	key      checkpoint.Key
+	stats    *Stats
+	tag      string // {log_source}.{log_type} of all its records, when tags go by type
+	buf      []byte
+	records  int
+	unparsed int    // of them, those that hold what could not be read
+	repeated int    // of them, those up to Writer.RepeatedUpTo
+	last     int    // where in buf the last record begins
+	newest   uint32 // time of the newest record
+	begun    bool   // all but the last record are handed over
+
+	// before is written when all records but the last are safe, after when all are.
+	before, after *checkpoint.Change
+}
+
+// pieces keeps the buffers of pieces for the next ones.
+var pieces = sync.Pool{New: func() any { return &piece{buf: make([]byte, 0, pieceSize+pieceSize/4)} }}
+
+func newPiece(key checkpoint.Key, stats *Stats) *piece {
+	p := pieces.Get().(*piece)
+	*p = piece{key: key, stats: stats, buf: p.buf[:0]}
+	return p
+}
+
+// free gives the piece's buffer back. The piece must not be used any more.
+func (p *piece) free() {
+	if cap(p.buf) <= 4*pieceSize {
+		pieces.Put(p)
+	}
+}

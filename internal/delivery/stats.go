@@ -1,0 +1,35 @@
+package delivery
+
+import "sync"
+
+// Totals are what was handed over of one log since the start.
+type Totals struct {
+	Records  uint64
+	Repeated uint64 // of them, those up to Writer.RepeatedUpTo
+	Unparsed uint64 // records of bytes that could not be read
+	Newest   uint32 // time of the newest record, in seconds; 0 before the first
+}
+
+// Stats counts what is handed over of one log. The zero value is ready. It is
+// safe for concurrent use.
+type Stats struct {
+	mu     sync.Mutex
+	totals Totals
+}
+
+// Totals returns the numbers as of now.
+func (s *Stats) Totals() Totals {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.totals
+}
+
+// delivered counts a piece that has been handed over.
+func (s *Stats) delivered(p *piece) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.totals.Records += uint64(p.records)
+	s.totals.Repeated += uint64(p.repeated)
+	s.totals.Unparsed += uint64(p.unparsed)
+	s.totals.Newest = max(s.totals.Newest, p.newest)
+}

@@ -1,0 +1,22 @@
+package position
+
+import "time"
+
+// Paged is where a log is that is served in pages.
+type Paged struct {
+	Newest   time.Time `json:"newest"`    // time of the newest event delivered; zero before the first
+	LastPoll time.Time `json:"last_poll"` // end of the last complete poll, or last event of a later one that was not
+}
+
+// IsZero reports whether there is no position yet.
+func (p Paged) IsZero() bool { return p.LastPoll.IsZero() && p.Newest.IsZero() }
+
+// From returns where the next poll starts, in whole seconds: overlap before the
+// older of the newest event and the last complete poll. There has to be a position.
+func (p Paged) From(overlap time.Duration) time.Time {
+	from := p.LastPoll
+	if from.IsZero() || (!p.Newest.IsZero() && p.Newest.Before(from)) {
+		from = p.Newest
+	}
+	return from.Add(-overlap).Truncate(time.Second)
+}
