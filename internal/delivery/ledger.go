@@ -43,8 +43,9 @@ type Counts struct {
 //
 // A count that is not the end of an append is in doubt: the host counts something
 // else than what it was handed. Then, as without a count, an append is taken for
-// safe some time after it was handed over. The doubt ends when a later count is
-// the end of an append, unless the host has counted more than it was handed.
+// safe some time after it was handed over. The doubt ends when all that was handed
+// over is counted, unless the host has counted more before: where it drops some,
+// its count may be the end of an earlier append by chance.
 type ledger struct {
 	sent     []unit // handed over and not yet safe, oldest first
 	total    uint64 // records handed over
@@ -145,7 +146,7 @@ func (l *ledger) judge(c Counts, paused bool, now time.Time) event {
 	l.tooMany = l.tooMany || n > l.total
 	missing := c.Queued >= 0 && c.Queued-l.base.Queued != l.given
 	switch {
-	case l.doubted && (missing || l.tooMany || n == l.doubtedAt || !l.isEnd(n)):
+	case l.doubted && (missing || l.tooMany || n != l.total):
 		return nothingNew
 	case l.doubted:
 		l.doubted = false

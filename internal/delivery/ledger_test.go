@@ -174,7 +174,7 @@ func TestLedger(t *testing.T) {
 			resume
 			after 59s
 			count 0`, ""},
-		{"doubt ends with a count that is the end of an append", `
+		{"doubt ends when all is counted", `
 			count 0
 			gave 10 A
 			after 61s
@@ -182,8 +182,17 @@ func TestLedger(t *testing.T) {
 			gave 5 B
 			gave 5 C
 			count 15
-			gave 5 D
-			count 25`, "no sign, A, agrees, B, C"},
+			count 20`, "no sign, A, agrees, B"},
+		{"the end of an earlier append ends no doubt", `
+			count 0
+			gave 10 A
+			gave 1 B
+			count 9
+			gave 1 C
+			gave 1 D
+			count 11
+			after 10s
+			count 11`, "disagrees, A, B, C, D"},
 		{"the same count again ends no doubt", `
 			count 0
 			gave 10 A
