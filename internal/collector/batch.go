@@ -25,6 +25,8 @@ const (
 	// maxBad bounds the records of one file that are unreadable one by one. In a
 	// file with more, all the rest is taken as unreadable.
 	maxBad = 100
+	// sourceSIEM is the log_source of SIEM logs.
+	sourceSIEM = "siem"
 )
 
 // errMismatch says that a batch does not begin with what was delivered of it.

@@ -42,7 +42,7 @@ type siem struct {
 	pos   position.SIEM // after what is in the queue
 	saved time.Time     // when pos was last put there
 
-	// settled is the batch that pos is behind, if its next token is its own.
+	// settled is the batch that pos is after, if its next token is its own.
 	settled settled
 	ownSaid bool // it was logged that a batch's next token is its own
 	noNext  bool // and that there is more, without a token

@@ -2,12 +2,6 @@ package collector
 
 import "fluent-bit-mimecast/internal/config"
 
-// Values of log_source.
-const (
-	sourceSIEM = "siem"
-	sourceTTP  = "ttp"
-)
-
 // pollers returns what polls each stream, by the log of its key.
 func pollers(cfg config.Config, streams []*stream, newFile func(dir string) (scratch, error)) []poller {
 	var list []poller
@@ -17,7 +11,7 @@ func pollers(cfg config.Config, streams []*stream, newFile func(dir string) (scr
 			list = append(list, newSIEM(s, cfg, newFile))
 		case config.Impersonation:
 			list = append(list, newPaged(s, cfg, paging{
-				source:   sourceTTP,
+				source:   "ttp",
 				logType:  "impersonation",
 				pages:    s.client.ImpersonationLogs(cfg.Filter),
 				pageSize: cfg.PageSize,

@@ -149,7 +149,7 @@ func (h *Handover) give(host Host, p *piece) error {
 		if err := h.append(host, p, 1, p.buf[p.last:], p.after); err != nil {
 			return err
 		}
-		p.stats.delivered(p)
+		p.stats.add(p.totals)
 	} else {
 		h.ledger.moved(p.after, h.now())
 	}

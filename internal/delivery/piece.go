@@ -13,16 +13,14 @@ const pieceSize = 192 << 10
 // piece is a run of encoded records of one log, and how the log's position
 // changes when they are safe. One without records changes the position only.
 type piece struct {
-	key      checkpoint.Key
-	stats    *Stats
-	tag      string // {log_source}.{log_type} of all its records, when tags go by type
-	buf      []byte
-	records  int
-	unparsed int    // of them, those that hold what could not be read
-	repeated int    // of them, those up to Writer.RepeatedUpTo
-	last     int    // where in buf the last record begins
-	newest   uint32 // time of the newest record
-	begun    bool   // all but the last record are handed over
+	key     checkpoint.Key
+	stats   *Stats
+	tag     string // {log_source}.{log_type} of all its records, when tags go by type
+	buf     []byte
+	records int
+	totals  Totals // of its records
+	last    int    // where in buf the last record begins
+	begun   bool   // all but the last record are handed over
 
 	// before is written when all records but the last are safe, after when all are.
 	before, after *checkpoint.Change

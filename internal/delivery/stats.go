@@ -24,12 +24,12 @@ func (s *Stats) Totals() Totals {
 	return s.totals
 }
 
-// delivered counts a piece that has been handed over.
-func (s *Stats) delivered(p *piece) {
+// add counts what has been handed over.
+func (s *Stats) add(t Totals) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.totals.Records += uint64(p.records)
-	s.totals.Repeated += uint64(p.repeated)
-	s.totals.Unparsed += uint64(p.unparsed)
-	s.totals.Newest = max(s.totals.Newest, p.newest)
+	s.totals.Records += t.Records
+	s.totals.Repeated += t.Repeated
+	s.totals.Unparsed += t.Unparsed
+	s.totals.Newest = max(s.totals.Newest, t.Newest)
 }

@@ -95,16 +95,17 @@ func (w *Writer) Add(buf []byte, at Place, ids ...checkpoint.ID) {
 	start := len(p.buf)
 	p.buf, p.last = buf, start
 	p.records++
+	p.totals.Records++
 	sec := binary.BigEndian.Uint32(buf[start+secondsAt:])
 	if sec != w.collected {
-		p.newest = max(p.newest, sec)
+		p.totals.Newest = max(p.totals.Newest, sec)
 		w.newest = max(w.newest, sec)
 	}
 	if sec <= w.RepeatedUpTo {
-		p.repeated++
+		p.totals.Repeated++
 	}
 	if w.logType == record.Unparsed {
-		p.unparsed++
+		p.totals.Unparsed++
 	}
 	w.last, w.at = w.at, at
 	w.lastID = len(w.ids)
