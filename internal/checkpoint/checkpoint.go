@@ -18,99 +18,17 @@ package checkpoint
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
-)
-
-// Key names a log of an account.
-type Key struct {
-	Account, Log string
-}
-
-// String returns the key as it stands in the file.
-func (k Key) String() string { return k.Account + "|" + k.Log }
-
-// parseKey is the opposite of String. An application id that stands in for an
-// account's name may hold the separator, the name of a log does not.
-func parseKey(s string) Key {
-	end := strings.LastIndexByte(s, '|')
-	if end < 0 {
-		return Key{Log: s}
-	}
-	return Key{s[:end], s[end+1:]}
-}
-
-// Origin is where a position comes from: by what the service was asked, and the
-// codes of the Mimecast accounts that the records before the position carried,
-// as far as they carry one.
-type Origin struct {
-	Host     string   `json:"host"`
-	AppID    string   `json:"app_id"`
-	Accounts []string `json:"accounts,omitempty"`
-}
-
-// ID stands for a delivered event: a hash of its id, and its time, by which it
-// is forgotten.
-type ID struct {
-	Unix int64
-	Hash [16]byte
-}
-
-// Change is what becomes of one log when records are known to be safe.
-type Change struct {
-	Key      Key
-	Position any     // encoded as JSON; nil leaves the position
-	Origin   *Origin // not to be changed any more; nil leaves the origin
-	AddIDs   []ID
-	// ForgetBefore drops ids of events before that time; zero keeps all.
-	ForgetBefore int64
-}
-
-// Merge adds a change to those that wait, into that of the same key. What the
-// change names replaces what the older one does; ids are added.
-func Merge(changes []Change, c Change) []Change {
-	for i := range changes {
-		have := &changes[i]
-		if have.Key != c.Key {
-			continue
-		}
-		if c.Position != nil {
-			have.Position = c.Position
-		}
-		if c.Origin != nil {
-			have.Origin = c.Origin
-		}
-		have.AddIDs = append(have.AddIDs, c.AddIDs...)
-		have.ForgetBefore = max(have.ForgetBefore, c.ForgetBefore)
-		return changes
-	}
-	// The caller's slice stays its own.
-	c.AddIDs = append([]ID(nil), c.AddIDs...)
-	return append(changes, c)
-}
-
-// version is the layout that this package reads and writes.
-const version = "2"
-
-var (
-	bucketMeta    = []byte("mimecast")
-	bucketStreams = []byte("streams")
-	keyVersion    = []byte("version")
-	keyPosition   = []byte("position")
-	keyOrigin     = []byte("origin")
-	keyWritten    = []byte("written")
-	keyIDs        = []byte("ids")
 )
 
 // lockWait is how long opening waits for another process.
@@ -128,7 +46,7 @@ type Store struct {
 	// takesOver has a file of an earlier layout taken over, not refused.
 	takesOver bool
 	// openFile replaces os.OpenFile, in tests.
-	openFile func(path string, flag int, mode os.FileMode) (*os.File, error)
+	openFile openFunc
 
 	// mu keeps others out of bbolt, whose own locks a panic may leave locked.
 	mu     sync.Mutex
@@ -189,8 +107,12 @@ func (s *Store) ready() error {
 		if s.db, err = bbolt.Open(s.path, 0o600, options); err != nil {
 			return err
 		}
-		if err = s.takeOver(); err != nil {
+		copied, err := takeOver(s.db, s.file, s.takesOver, s.openFile)
+		if err != nil {
 			return err
+		}
+		if copied != "" {
+			s.copied = copied
 		}
 		return s.db.Update(recovering(prepare))
 	})
@@ -231,28 +153,6 @@ func lock(f *os.File) error {
 			return bolterrors.ErrTimeout
 		}
 	}
-}
-
-// prepare makes the buckets of a new file and checks the version of an old one.
-func prepare(tx *bbolt.Tx) error {
-	meta := tx.Bucket(bucketMeta)
-	if meta == nil {
-		if key, _ := tx.Cursor().First(); key != nil {
-			return errForeign
-		}
-		meta, err := tx.CreateBucket(bucketMeta)
-		if err == nil {
-			err = meta.Put(keyVersion, []byte(version))
-		}
-		if err == nil {
-			_, err = tx.CreateBucketIfNotExists(bucketStreams)
-		}
-		return err
-	}
-	if v := string(meta.Get(keyVersion)); v != version {
-		return fmt.Errorf("%w: version %q, this plugin knows version %s", errVersion, v, version)
-	}
-	return nil
 }
 
 // Load reads a log's position into pos; false when it has none.
@@ -330,77 +230,6 @@ func (s *Store) Commit(changes []Change) error {
 		return failure(s.path, "can't be written", err)
 	}
 	return nil
-}
-
-func apply(streams *bbolt.Bucket, c Change) error {
-	b, err := streams.CreateBucketIfNotExists([]byte(c.Key.String()))
-	if err == nil {
-		err = b.Put(keyWritten, []byte(time.Now().UTC().Format(time.RFC3339)))
-	}
-	if err != nil {
-		return err
-	}
-	if c.Position != nil {
-		if err := putJSON(b, keyPosition, c.Position); err != nil {
-			return err
-		}
-	}
-	if c.Origin != nil {
-		if err := putJSON(b, keyOrigin, c.Origin); err != nil {
-			return err
-		}
-	}
-	if len(c.AddIDs) == 0 && c.ForgetBefore == 0 {
-		return nil
-	}
-	ids, err := b.CreateBucketIfNotExists(keyIDs)
-	if err != nil {
-		return err
-	}
-	for _, id := range c.AddIDs {
-		if err := ids.Put(encodeID(id), nil); err != nil {
-			return err
-		}
-	}
-	return forget(ids, c.ForgetBefore)
-}
-
-func putJSON(b *bbolt.Bucket, name []byte, value any) error {
-	raw, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	return b.Put(name, raw)
-}
-
-// forget deletes ids from the front, where the oldest are.
-func forget(ids *bbolt.Bucket, before int64) error {
-	if before == 0 {
-		return nil
-	}
-	end := encodeID(ID{Unix: before})
-	cursor := ids.Cursor()
-	for key, _ := cursor.First(); key != nil && bytes.Compare(key, end) < 0; key, _ = cursor.First() {
-		if err := ids.Delete(key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// encodeID keeps times in order as bytes.
-func encodeID(id ID) []byte {
-	b := binary.BigEndian.AppendUint64(nil, uint64(id.Unix)^1<<63)
-	return append(b, id.Hash[:]...)
-}
-
-func decodeID(b []byte) (id ID, ok bool) {
-	if len(b) != 8+len(id.Hash) {
-		return id, false
-	}
-	id.Unix = int64(binary.BigEndian.Uint64(b) ^ 1<<63)
-	copy(id.Hash[:], b[8:])
-	return id, true
 }
 
 // Stream is what a file holds of one log.
@@ -493,32 +322,6 @@ func (s *Store) Rename(from, to string) (logs int, err error) {
 	return logs, nil
 }
 
-// move gives a bucket another name, which bbolt can't.
-func move(all *bbolt.Bucket, from, to string) error {
-	b, err := all.CreateBucket([]byte(to))
-	if err == nil {
-		err = copyBucket(b, all.Bucket([]byte(from)))
-	}
-	if err == nil {
-		err = all.DeleteBucket([]byte(from))
-	}
-	return err
-}
-
-func copyBucket(to, from *bbolt.Bucket) error {
-	return from.ForEach(func(name, value []byte) error {
-		inner := from.Bucket(name)
-		if inner == nil {
-			return to.Put(name, value)
-		}
-		b, err := to.CreateBucket(name)
-		if err != nil {
-			return err
-		}
-		return copyBucket(b, inner)
-	})
-}
-
 // Close closes the file. Stores that come from a Claim are closed by its
 // Release.
 func (s *Store) Close() error { return s.close() }
@@ -592,23 +395,11 @@ func (s *Store) guard(fn func() error) (err error) {
 	return fn()
 }
 
-// recovering returns fn with its panics as errors, after which bbolt can end the
-// transaction.
-func recovering(fn func(*bbolt.Tx) error) func(*bbolt.Tx) error {
-	return func(tx *bbolt.Tx) (err error) {
-		defer func() {
-			if r := recover(); r != nil {
-				err = panicError(r)
-			}
-		}()
-		return fn(tx)
-	}
-}
-
-func panicError(r any) error {
-	// The address of a fault differs each time, and says nothing.
-	if _, fault := r.(interface{ Addr() uintptr }); fault {
-		return errFault
-	}
-	return fmt.Errorf("%w (%v)", errDamaged, r)
+// TakenOver returns the path of the copy that was made when a file of an earlier
+// layout was taken over; empty when none was, and from the second call on.
+func (s *Store) TakenOver() (copied string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copied, s.copied = s.copied, ""
+	return copied
 }

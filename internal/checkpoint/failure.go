@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
@@ -159,4 +160,40 @@ func errnoOf(err error) syscall.Errno {
 		}
 	}
 	return 0
+}
+
+// recovering returns fn with its panics as errors, after which bbolt can end the
+// transaction.
+func recovering(fn func(*bbolt.Tx) error) func(*bbolt.Tx) error {
+	return func(tx *bbolt.Tx) (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = panicError(r)
+			}
+		}()
+		return fn(tx)
+	}
+}
+
+func panicError(r any) error {
+	// The address of a fault differs each time, and says nothing.
+	if _, fault := r.(interface{ Addr() uintptr }); fault {
+		return errFault
+	}
+	return fmt.Errorf("%w (%v)", errDamaged, r)
+}
+
+// copyError is of the copy of a file, not of the file.
+type copyError struct {
+	to  string
+	err error
+}
+
+func (e *copyError) Error() string { return "its copy " + e.to + " can't be made: " + e.err.Error() }
+
+func (e *copyError) Unwrap() error { return e.err }
+
+func isCopy(err error) bool {
+	var e *copyError
+	return errors.As(err, &e)
 }

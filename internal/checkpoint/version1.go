@@ -25,22 +25,13 @@ const version1 = "1"
 // copySuffix is what the copy of a file of version 1 has behind its name.
 const copySuffix = ".v1"
 
-// TakenOver returns the path of the copy that was made when a file of an earlier
-// layout was taken over; empty when none was, and from the second call on.
-func (s *Store) TakenOver() (copied string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	copied, s.copied = s.copied, ""
-	return copied
-}
-
-// takeOver brings a file of version 1 into this layout, in one transaction and
+// takeOver brings an open file of version 1 into this layout, in one transaction and
 // behind a copy. It reads all that it needs before it makes the copy, so that a
 // damaged file takes the place of no older copy that is sound.
-func (s *Store) takeOver() error {
+func takeOver(db *bbolt.DB, file *os.File, allowed bool, openFile openFunc) (copied string, err error) {
 	var streams []oldStream
 	var old bool
-	err := s.db.View(recovering(func(tx *bbolt.Tx) (err error) {
+	err = db.View(recovering(func(tx *bbolt.Tx) (err error) {
 		meta := tx.Bucket(bucketMeta)
 		if old = meta != nil && string(meta.Get(keyVersion)) == version1; !old {
 			return nil
@@ -50,20 +41,19 @@ func (s *Store) takeOver() error {
 	}))
 	switch {
 	case err != nil || !old:
-		return err
-	case !s.takesOver:
-		return errOld
+		return "", err
+	case !allowed:
+		return "", errOld
 	}
-	to := s.path + copySuffix
-	if err := s.copyTo(to); err != nil {
-		return &copyError{to, err}
+	to := db.Path() + copySuffix
+	if err := copyTo(file, to, openFile); err != nil {
+		return "", &copyError{to, err}
 	}
-	err = s.db.Update(recovering(func(tx *bbolt.Tx) error { return writeStreams(tx, streams) }))
-	if err == nil {
-		s.copied = to
-	}
-	return err
+	return to, db.Update(recovering(func(tx *bbolt.Tx) error { return writeStreams(tx, streams) }))
 }
+
+// openFunc opens a file as os.OpenFile does.
+type openFunc func(path string, flag int, mode os.FileMode) (*os.File, error)
 
 // oldStream is what a file of version 1 holds of a stream.
 type oldStream struct {
@@ -169,25 +159,11 @@ func (st oldStream) write(all *bbolt.Bucket) error {
 	return nil
 }
 
-// copyError is of the copy of a file, not of the file.
-type copyError struct {
-	to  string
-	err error
-}
-
-func (e *copyError) Error() string { return "its copy " + e.to + " can't be made: " + e.err.Error() }
-func (e *copyError) Unwrap() error { return e.err }
-
-func isCopy(err error) bool {
-	var e *copyError
-	return errors.As(err, &e)
-}
-
 // copyTo copies the open file, whose lock is held, to a path beside it. The copy
 // is on the disk when it returns, and never there in part. bbolt changes nothing
 // in the file between transactions.
-func (s *Store) copyTo(to string) error {
-	info, err := s.file.Stat()
+func copyTo(file *os.File, to string, openFile openFunc) error {
+	info, err := file.Stat()
 	if err != nil {
 		return err
 	}
@@ -195,11 +171,11 @@ func (s *Store) copyTo(to string) error {
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err // one that a crash has left
 	}
-	f, err := s.openFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := openFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(f, io.NewSectionReader(s.file, 0, info.Size()))
+	n, err := io.Copy(f, io.NewSectionReader(file, 0, info.Size()))
 	if err == nil && n != info.Size() {
 		err = fmt.Errorf("%d of %d bytes came", n, info.Size())
 	}
