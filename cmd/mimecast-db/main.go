@@ -21,8 +21,8 @@ import (
 	"strings"
 
 	"fluent-bit-mimecast/internal/checkpoint"
-	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/config"
+	"fluent-bit-mimecast/internal/position"
 )
 
 func main() {

@@ -1,20 +1,16 @@
-// Package collector gets logs from Mimecast to the hand-over and positions to
-// the checkpoint file.
+// Package collector asks Mimecast for logs, and decides what to ask next.
 //
-// A stream is one kind of log with a position of its own. It polls ahead in
-// goroutines and puts pieces, which are runs of encoded records, into a bounded
-// queue. [Handover] takes them from there to the host, on the host's thread.
-// Each piece carries what becomes of its stream's position once its records
-// are in a chunk of the host; [Handover] finds out when that is, and only then
-// is the position written:
+// A stream is one log with a position of its own. Its poller asks in goroutines,
+// ahead of the hand-over, and puts records and positions into a
+// [delivery.Writer]:
 //
-//	poll ──> decode ──> queue ──> Handover ──> host
-//	                                 │ the host counted a later append
-//	                                 v
-//	                             committer ──> checkpoint
+//	fetch ──> decode ──> delivery.Writer
 //
-// # Adding a stream
+// Decoding a batch makes no request. What is odd in one is returned to the poller,
+// which asks again and decides.
+//
+// # Adding a log
 //
 // A log that is served in pages takes its file in package mimecast and a line
-// in the table in streams.go.
+// in the table there.
 package collector
