@@ -215,25 +215,36 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 // not, the log starts as if there were no position, or from the position if that
 // is further back.
 func (p *paged) checkTenant(ctx context.Context) error {
-	if !p.s.from.open {
-		p.s.from.merge()
+	from := &p.s.from
+	if from.back {
+		// Ids are written without a position: that in the file must be this one.
+		if err := p.s.out.Move(ctx, checkpoint.Change{Position: p.pos}); err != nil {
+			return err
+		}
+		from.back = false
+	}
+	if !from.open {
+		from.merge()
 		return nil
 	}
-	now := codesOf(p.s.from.tenant.all())
-	switch compare(p.s.from.known, now) {
-	case undecided:
+	now := codesOf(from.tenant.all())
+	_, answered := p.s.client.ClockOffset()
+	verdict := compare(from.known, now)
+	switch {
+	case verdict == undecided, !answered: // the service's clock says how far to go back
 		return nil
-	case sameTenant:
-		p.s.from.adopt(p.s.from.known)
-		p.s.from.merge()
+	case verdict == sameTenant:
+		from.adopt(from.known)
+		from.merge()
 		return nil
 	}
-	p.s.from.sayOther(p.s.log, now, "this log starts from initial_lookback; some events may come again",
+	from.sayOther(p.s.log, now, "this log starts from initial_lookback; some events may come again",
 		"initial_lookback", config.Spell(p.lookback))
-	p.s.from.adopt(now)
-	if p.pos.IsZero() || p.pos.From(p.overlap).After(p.s.client.Now().Add(-p.lookback)) {
-		p.pos = position.Paged{}
-		p.s.report.fetched(time.Time{})
+	from.adopt(now)
+	start := p.s.client.Now().Add(-p.lookback)
+	if p.pos.IsZero() || p.pos.From(p.overlap).After(start) {
+		p.pos = position.Paged{LastPoll: start.Add(p.overlap)}
+		p.s.report.fetched(start)
 	}
 	return p.s.out.Move(ctx, checkpoint.Change{Position: p.pos})
 }

@@ -2,6 +2,8 @@ package collector
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 
 	"fluent-bit-mimecast/internal/checkpoint"
@@ -33,13 +35,25 @@ type stream struct {
 }
 
 // load takes up what the checkpoint file has of the log, its position into pos.
-func (s *stream) load(file *checkpoint.Store, pos any) (err error) {
-	if file != nil {
-		if s.found, err = file.Load(s.key, pos); err != nil {
-			return err
-		}
+func (s *stream) load(file *checkpoint.Store, pos any) error {
+	if file == nil {
+		s.from.adopt(nil)
+		return nil
 	}
-	return s.from.load(file, s.key)
+	var was json.RawMessage
+	found, err := file.Load(s.key, &was)
+	if err != nil {
+		return err
+	}
+	s.found = found
+	use, err := s.from.load(file, s.key, was)
+	if err != nil || use == nil {
+		return err
+	}
+	if err := json.Unmarshal(use, pos); err != nil {
+		return fmt.Errorf("the position of %s can't be read: %w", s.key, err)
+	}
+	return nil
 }
 
 // failed reports an error and waits until it is time to try again. It returns

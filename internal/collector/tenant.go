@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -136,44 +137,75 @@ func (t *tenant) sayChanged(o *checkpoint.Origin) {
 	}
 }
 
-// provenance is where a stream's position comes from. It goes into the
-// checkpoint file with each of the position's changes.
+// provenance is where a log's position comes from. It goes into the checkpoint
+// file with each of the position's changes.
 //
 // A position that was reached with another host or application id is of the same
 // customer, whose application id is a new one, or of another, whose block was
-// copied. While that is open, what is written is the origin as it was: a restart
-// has to ask the same question.
+// copied. While that is open, what is written is the origin as it was, with the
+// position as it was: a restart has to ask the same question, and one with the
+// host and application id of before, or with others still, goes on from there.
 type provenance struct {
 	tenant *tenant
 	origin *checkpoint.Origin // replaced and never changed
 	known  codes              // those of origin
 	open   bool
-	merged int // how many codes of the tenant are among known
+	back   bool // the position is that of before, and not yet in the file
+	merged int  // how many codes of the tenant are among known
 }
 
-// load takes up the origin of the position in the checkpoint file.
-func (p *provenance) load(s *checkpoint.Store, k checkpoint.Key) error {
-	if s == nil {
-		p.adopt(nil)
-		return nil
-	}
+// load takes up the origin of a position in the checkpoint file. It returns the
+// position to use, which may be that of before.
+func (p *provenance) load(s *checkpoint.Store, k checkpoint.Key, pos json.RawMessage) (json.RawMessage, error) {
 	o, err := s.Origin(k)
+	if err != nil {
+		return nil, err
+	}
+	if o == nil {
+		p.adopt(nil)
+		return pos, nil
+	}
+	t, trial := p.tenant, o.Trial
+	if trial != nil && (trial.Host != t.host || trial.AppID != t.appID) {
+		t.log.Info("going back to the position before an application id's", "logs", k.Log, "app_id", trial.AppID, "host", trial.Host)
+		pos, trial, p.back = trial.Position, nil, true
+	}
+	if o.Host == t.host && o.AppID == t.appID {
+		p.adopt(codesOf(o.Accounts))
+		return pos, nil
+	}
+	t.sayChanged(o)
+	known, err := knownBy(s, k, o)
 	switch {
 	case err != nil:
-		return err
-	case o == nil:
+		return nil, err
+	case len(known) == 0:
 		p.adopt(nil)
-		return nil
-	case o.Host == p.tenant.host && o.AppID == p.tenant.appID:
-		p.adopt(codesOf(o.Accounts))
-		return nil
+		return pos, nil
+	case trial == nil:
+		trial = &checkpoint.Trial{Host: t.host, AppID: t.appID, Position: pos}
 	}
-	p.tenant.sayChanged(o)
-	p.origin, p.known, p.open = o, codesOf(o.Accounts), true
-	if compare(p.known, nil) == sameTenant {
-		p.adopt(nil)
+	p.known, p.open = known, true
+	p.origin = &checkpoint.Origin{Host: o.Host, AppID: o.AppID, Accounts: known.sorted(), Trial: trial}
+	return pos, nil
+}
+
+// knownBy returns the codes of an origin. If it has none, they are those of the
+// account's other logs with the same one.
+func knownBy(s *checkpoint.Store, k checkpoint.Key, o *checkpoint.Origin) (codes, error) {
+	known := codesOf(o.Accounts)
+	if len(known) > 0 {
+		return known, nil
 	}
-	return nil
+	streams, err := s.Streams()
+	for _, other := range streams {
+		if other.Key.Account == k.Account && other.Origin.Host == o.Host && other.Origin.AppID == o.AppID {
+			for _, code := range other.Origin.Accounts {
+				known.add(code)
+			}
+		}
+	}
+	return known, err
 }
 
 // adopt makes the position one of this host and application id, and of records
