@@ -185,12 +185,12 @@ int flb_input_log_append_records(void *input, size_t records, const char *tag, s
     if (!full)
         in->ring[in->writes++ % RING] = a;
     pthread_mutex_unlock(&in->lock);
-    if (!full)
-        return 0;
-    LOG(ERROR, "[input:mimecast:%s] could not enqueue records into the ring buffer", in->name);
-    free(a.tag);
-    free(a.data);
-    return -1;
+    if (full) {
+        LOG(ERROR, "[input] %s could not enqueue records into the ring buffer", in->name);
+        free(a.tag);
+        free(a.data);
+    }
+    return full ? -1 : 0;
 }
 
 /* The metrics of an input are the input itself. */
@@ -213,18 +213,6 @@ void cmt_encode_text_destroy(char *text) { free(text); }
 
 /* ---- The thread of one input: all calls for the input are made here ---- */
 
-static void collect(struct input *in)
-{
-    void *data = NULL;
-    size_t size = 0;
-
-    call.InputCallback(&data, &size);
-    if (size) {
-        flb_input_log_append_records(in, 0, NULL, 0, data, size);
-        call.InputCleanupCallback(data);
-    }
-}
-
 /* Commands: p pause, r resume, q quit. The callback goes on in a pause: of several
  * inputs Fluent Bit stops that of the last only. */
 static void *input_thread(void *arg)
@@ -232,31 +220,33 @@ static void *input_thread(void *arg)
     struct input *in = arg;
     struct pollfd fd = {in->commands[0], POLLIN, 0};
     long long due = now_ms() + 1000, left;
-    char command;
-    int ready;
+    size_t size;
+    void *data;
+    char command = 0;
 
     plugin.api = &api;
     plugin.input = in;
     plugin.context = in->context;
     in->up = call.Init(&plugin) == 1;
     sem_post(&in->started);
-    while (in->up) {
+    while (in->up && command != 'q') {
         left = due - now_ms();
-        ready = poll(&fd, 1, left > 0 ? left : 0);
-        if (ready == 0) {
-            collect(in);
+        if (poll(&fd, 1, left > 0 ? left : 0) == 0) {
             due += 1000;
+            data = NULL, size = 0;
+            call.InputCallback(&data, &size);
+            if (!size)
+                continue;
+            flb_input_log_append_records(in, 0, NULL, 0, data, size);
+            call.InputCleanupCallback(data);
+        } else if (read(fd.fd, &command, 1) == 1 && command != 'q') {
+            in->told = command == 'p';
+            in->told ? call.InputPause() : call.InputResume();
+            LOG(INFO, "[input] %s %s", in->name, in->told ? "paused" : "resumed");
         }
-        if (ready <= 0 || read(fd.fd, &command, 1) != 1)
-            continue;
-        if (command == 'q') {
-            call.Exit();
-            break;
-        }
-        in->told = command == 'p';
-        in->told ? call.InputPause() : call.InputResume();
-        LOG(INFO, "[input] %s %s", in->name, in->told ? "paused" : "resumed");
     }
+    if (in->up)
+        call.Exit();
     return NULL;
 }
 
@@ -279,27 +269,22 @@ static void store(const struct append *a)
     }
 }
 
-static bool take(struct input *in, struct append *a)
+/* Takes the appends of the inputs that are not paused; of all, to drop them, when
+ * the inputs have ended. */
+static void ingest(struct configuration *c, bool ended)
 {
-    bool any;
-
-    pthread_mutex_lock(&in->lock);
-    any = in->reads < in->writes;
-    if (any) {
-        *a = in->ring[in->reads++ % RING];
-        in->records += a->records;
-    }
-    pthread_mutex_unlock(&in->lock);
-    return any;
-}
-
-static void ingest(struct configuration *c, bool keep)
-{
-    struct append a;
-
     for (struct input *in = c->inputs; in < c->inputs + c->count; in++)
-        while ((!in->paused || !keep) && take(in, &a)) {
-            if (keep)
+        while (ended || !in->paused) {
+            struct append a = {0};
+
+            pthread_mutex_lock(&in->lock);
+            if (in->reads < in->writes)
+                a = in->ring[in->reads++ % RING];
+            in->records += a.records;
+            pthread_mutex_unlock(&in->lock);
+            if (!a.data)
+                break;
+            if (!ended)
                 store(&a);
             free(a.tag);
             free(a.data);
@@ -400,7 +385,7 @@ static void end(struct configuration *c)
         close(in->commands[0]);
         close(in->commands[1]);
     }
-    ingest(c, false);
+    ingest(c, true);
     call.Unregister(&c->def);
     free(c);
 }
@@ -417,22 +402,19 @@ static int run(struct configuration *c, int signals)
                 return got.ssi_signo;
             command_all(c, got.ssi_signo == SIGUSR1 ? 'p' : 'r');
         }
-        ingest(c, true);
+        ingest(c, false);
     }
 }
 
 static bool load(const char *path)
 {
     void *so = path ? dlopen(path, RTLD_LAZY) : NULL;
+    bool all = so != NULL;
 
-    if (!so)
-        return false;
-#define LOOK_UP(type, name, args) call.name = (type (*) args)dlsym(so, "FLBPlugin" #name);
+#define LOOK_UP(type, name, args) \
+    all = all && (call.name = (type (*) args)dlsym(so, "FLBPlugin" #name)) != NULL;
     CALLS(LOOK_UP)
-    for (void **f = (void **)&call; f < (void **)(&call + 1); f++)
-        if (!*f)
-            return false;
-    return true;
+    return all;
 }
 
 int main(int argc, char **argv)
