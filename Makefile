@@ -27,7 +27,7 @@ build: ## make build/mimecast.so and build/mimecast-db
 	@rm -f build/mimecast.h
 
 build/minihost: cmd/minihost/minihost.c
-	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $< -ldl -lpthread
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -rdynamic -o $@ $< -ldl -lpthread
 
 demo: build build/minihost ## run the plugin against the simulator and show records
 	$(GO) run ./cmd/demo -plugin $(SO) -minihost $(MINIHOST)

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
-	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/harness"
 	"fluent-bit-mimecast/internal/simulator"
 )
@@ -50,7 +48,7 @@ func (r *rig) killing(kills int, limit time.Duration) (result, error) {
 		if err := tally.TakeChunks(r.host.Storage()); err != nil {
 			return result{}, err
 		}
-		confirmed, err := r.confirmed()
+		confirmed, err := r.service.Confirmed(r.db(), recordsPerBatch)
 		if err != nil {
 			return result{}, err
 		}
@@ -79,31 +77,6 @@ func (r *rig) killing(kills int, limit time.Duration) (result, error) {
 		return out, errors.New("more came twice than was unconfirmed")
 	}
 	return out, nil
-}
-
-// confirmed is how many SIEM records lie before the position in the db.
-func (r *rig) confirmed() (int, error) {
-	store, err := checkpoint.Open(r.db())
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = store.Close() }()
-	streams, err := store.Streams()
-	if err != nil || len(streams) == 0 || streams[0].Position == nil {
-		return 0, err
-	}
-	var pos struct {
-		Token   string
-		Records int
-	}
-	if err := json.Unmarshal(streams[0].Position, &pos); err != nil || pos.Token == "" {
-		return pos.Records, err
-	}
-	batch, _, ok := r.service.Locate(pos.Token)
-	if !ok {
-		return 0, errors.New("the db holds a token that was never given out")
-	}
-	return batch*recordsPerBatch + pos.Records, nil
 }
 
 // idle waits until the service has said that there is nothing new.

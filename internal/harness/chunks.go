@@ -55,7 +55,19 @@ func (t *Tally) addChunk(path string) error {
 		return fmt.Errorf("a content of %d bytes in a file of %d", length, len(b))
 	}
 	var record bytes.Buffer
-	for content := b[start : start+length]; len(content) > 0; {
+	return eachRecord(b[start:start+length], func(body []byte) error {
+		record.Reset()
+		if _, err := msgp.UnmarshalAsJSON(&record, body); err != nil {
+			return err
+		}
+		return t.Add(record.Bytes())
+	})
+}
+
+// eachRecord calls fn with the body of each record of a chunk or an append, as
+// msgpack.
+func eachRecord(content []byte, fn func(body []byte) error) error {
+	for len(content) > 0 {
 		rest, err := msgp.Skip(content)
 		if err != nil {
 			return err
@@ -64,11 +76,7 @@ func (t *Tally) addChunk(path string) error {
 		if err != nil {
 			return err
 		}
-		record.Reset()
-		if _, err := msgp.UnmarshalAsJSON(&record, body); err != nil {
-			return err
-		}
-		if err := t.Add(record.Bytes()); err != nil {
+		if err := fn(body); err != nil {
 			return err
 		}
 		content = rest

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -49,8 +50,11 @@ type Host struct {
 type Process struct {
 	cmd    *exec.Cmd
 	host   Host
-	ended  chan struct{}
+	exited chan struct{} // closed when there is a status
+	ended  chan struct{} // closed when its output has been received too
 	status error
+	gate   sync.Mutex // held while the small host is held up
+	held   bool
 }
 
 // Output is the file that records are written to, a JSON line each.
@@ -62,22 +66,32 @@ func (h Host) LogFile() string { return filepath.Join(h.Dir, "host.log") }
 // Storage is the folder of a real Fluent Bit's chunks.
 func (h Host) Storage() string { return filepath.Join(h.Dir, "storage") }
 
-// ConfigFile is the configuration of a real Fluent Bit.
-func (h Host) ConfigFile() string { return filepath.Join(h.Dir, "fluent-bit.yaml") }
+// Tagged is the file that the records of a tag are also written to by the small
+// host, and by a file output with path [Host.Tags].
+func (h Host) Tagged(tag string) string { return filepath.Join(h.Tags(), tag) }
+
+// Tags is the folder of the files by tag.
+func (h Host) Tags() string { return filepath.Join(h.Dir, "tags") }
+
+// ConfigFile is the configuration of the host.
+func (h Host) ConfigFile() string {
+	if h.FluentBit == "" {
+		return filepath.Join(h.Dir, "minihost.conf")
+	}
+	return filepath.Join(h.Dir, "fluent-bit.yaml")
+}
 
 // Start starts the host. Output and log are appended to.
 func (h Host) Start(ctx context.Context, more ...string) (*Process, error) {
-	name, args := h.MiniHost, h.miniHostArgs()
-	if h.FluentBit != "" {
-		if err := h.WriteConfig(); err != nil {
-			return nil, err
-		}
-		name, args = h.FluentBit, []string{"-c", h.ConfigFile()}
-		if h.Plugin != "" {
-			args = append(args, "-e", h.Plugin)
-		}
-	} else if err := cutTorn(h.Output()); err != nil {
+	if err := h.WriteConfig(); err != nil {
 		return nil, err
+	}
+	name, args := h.FluentBit, []string{"-c", h.ConfigFile()}
+	if name == "" {
+		name = h.MiniHost
+	}
+	if h.Plugin != "" {
+		args = append(args, "-e", h.Plugin)
 	}
 	cmd := exec.CommandContext(ctx, name, append(args, more...)...)
 	cmd.Env = append(os.Environ(), h.Env...)
@@ -88,43 +102,42 @@ func (h Host) Start(ctx context.Context, more ...string) (*Process, error) {
 	}
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
+	p := &Process{cmd: cmd, host: h, exited: make(chan struct{}), ended: make(chan struct{})}
+	received := func() error { return nil }
+	if h.FluentBit == "" {
+		output, input, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		defer input.Close()
+		cmd.Stdout = input
+		received = func() error {
+			defer output.Close()
+			return p.receive(output)
+		}
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the host: %w", err)
 	}
-	p := &Process{cmd: cmd, host: h, ended: make(chan struct{})}
 	go func() {
 		p.status = cmd.Wait()
+		close(p.exited)
+	}()
+	go func() {
+		err := received()
+		<-p.exited
+		p.status = errors.Join(p.status, err)
 		close(p.ended)
 	}()
 	return p, nil
 }
 
-// cutTorn takes what a kill has left of a last line off a file: as with a chunk,
-// only whole records count.
-func cutTorn(path string) error {
-	content, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return os.Truncate(path, int64(bytes.LastIndexByte(content, '\n')+1))
-}
-
-func (h Host) miniHostArgs() []string {
-	args := []string{"-e", h.Plugin, "-o", h.Output()}
-	for _, in := range h.Inputs {
-		args = append(args, "-i", "mimecast")
-		for _, kv := range in {
-			args = append(args, "-p", kv[0]+"="+kv[1])
-		}
-	}
-	return args
-}
-
-// WriteConfig writes the configuration of a real Fluent Bit.
+// WriteConfig writes the configuration that the host reads at its start and at a
+// reload.
 func (h Host) WriteConfig() error {
+	if h.FluentBit == "" {
+		return h.writeMiniConfig()
+	}
 	var b bytes.Buffer
 	service := map[string]string{"flush": "1", "grace": "5", "storage.path": h.Storage()}
 	maps.Copy(service, h.Service)
@@ -155,10 +168,13 @@ func (h Host) WriteConfig() error {
 // Signal sends the host a signal.
 func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
 
-// Reload asks a real Fluent Bit to read its configuration again, and waits until
-// it has. All versions log that line, at each start.
+// Reload asks the host to read its configuration again, and waits until it has.
+// All versions of Fluent Bit log that line, at each start.
 func (p *Process) Reload() error {
-	const done = "[sp] stream processor started"
+	done := "[sp] stream processor started"
+	if p.host.FluentBit == "" {
+		done = "[minihost] started"
+	}
 	before := strings.Count(p.host.Log(), done)
 	if err := p.Signal(syscall.SIGHUP); err != nil {
 		return err
@@ -191,6 +207,11 @@ func (p *Process) Stop() error {
 // Kill ends the host as a power cut does.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()
+	<-p.exited
+	if p.held {
+		p.held = false
+		p.gate.Unlock()
+	}
 	<-p.ended
 }
 

@@ -5,12 +5,15 @@ package harness
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
 	"time"
 
+	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/simulator"
 )
 
@@ -57,6 +60,32 @@ func (s *Service) Up() error { return s.listen(strings.TrimPrefix(s.URL, "http:/
 func (s *Service) Close() {
 	s.Server.Close()
 	s.server.Close()
+}
+
+// Confirmed returns how many SIEM records are before the position in a db that no
+// host has open, when all batches have so many records each.
+func (s *Service) Confirmed(db string, recordsPerBatch int) (int, error) {
+	store, err := checkpoint.Open(db)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = store.Close() }()
+	streams, err := store.Streams()
+	if err != nil || len(streams) == 0 || streams[0].Position == nil {
+		return 0, err
+	}
+	var pos struct {
+		Token   string
+		Records int
+	}
+	if err := json.Unmarshal(streams[0].Position, &pos); err != nil || pos.Token == "" {
+		return pos.Records, err
+	}
+	batch, _, ok := s.Locate(pos.Token)
+	if !ok {
+		return 0, errors.New("the db holds a token that was never given out")
+	}
+	return batch*recordsPerBatch + pos.Records, nil
 }
 
 // Names of the environment variables that hold the secrets, so that they stand
