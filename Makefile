@@ -14,7 +14,7 @@ GOVULNCHECK := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 PURE := ./mimecast/... ./internal/... ./cmd/...
 
 FUZZTIME ?= 60s
-FUZZ     := FuzzJSON FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive
+FUZZ     := FuzzJSON FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive FuzzGzip
 
 .PHONY: help build demo test faults bench check fmt vet lint vuln race fuzz clean
 
