@@ -13,7 +13,7 @@ RUN make build && mkdir -p /state/fluent-bit
 
 FROM fluent/fluent-bit:5.1.1
 COPY --from=builder /src/build/mimecast.so /fluent-bit/plugins/mimecast.so
-COPY --from=builder /src/build/mimecast-db /usr/local/bin/mimecast-db
+COPY --from=builder /src/build/mimecastctl /usr/local/bin/mimecastctl
 COPY fluent-bit.yaml.example /fluent-bit/etc/mimecast.yaml
 COPY --from=builder --chown=65532:65532 /state/fluent-bit /var/lib/fluent-bit
 # The image has no shell and no user of its own; 65532 is its nonroot.

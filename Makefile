@@ -14,16 +14,16 @@ GOVULNCHECK := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 PURE := ./mimecast/... ./internal/... ./cmd/...
 
 FUZZTIME ?= 60s
-FUZZ     := FuzzJSON FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive
+FUZZ     := FuzzJSON FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive FuzzGzip
 
 .PHONY: help build demo test faults bench check fmt vet lint vuln race fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## make build/mimecast.so and build/mimecast-db
+build: ## make build/mimecast.so and build/mimecastctl
 	$(GO) build -buildmode=c-shared -trimpath -ldflags='-s -w' -o $(SO) ./plugin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o build/mimecast-db ./cmd/mimecast-db
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o build/mimecastctl ./cmd/mimecastctl
 	@rm -f build/mimecast.h
 
 build/minihost: cmd/minihost/minihost.c
@@ -72,4 +72,4 @@ fuzz: ## a minute for each fuzz target, or FUZZTIME=10m
 	done
 
 clean: ## remove what was built
-	rm -f $(SO) $(MINIHOST) build/mimecast-db build/mimecast.h
+	rm -f $(SO) $(MINIHOST) build/mimecastctl build/mimecast.h

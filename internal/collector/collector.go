@@ -252,7 +252,7 @@ func (c *Collector) sayOthers(ctx context.Context) {
 	c.log.Warn("no position for this account, but for others", "logs", strings.Join(slices.Sorted(maps.Keys(logs)), ","),
 		"account", c.cfg.Account, "others", some(slices.Sorted(maps.Keys(accounts))),
 		"means", "these logs start anew; if one of the others is the same Mimecast customer, up to seven days come again",
-		"what_to_do", "nothing if this is another Mimecast customer; else set account to the other's name, or rename that with mimecast-db")
+		"what_to_do", "nothing if this is another Mimecast customer; else set account to the other's name, or rename that with mimecastctl")
 }
 
 func (c *Collector) release() {

@@ -724,7 +724,7 @@ func TestOtherAccounts(t *testing.T) {
 		r.step(1)
 		r.stop()
 		r.count(text+` logs=siem account=beta others="`+some(slices.Sorted(slices.Values([]string{was, "a0", "a1", "a2", "a3", "a4", "a5", "acme"})))+`"`, 1)
-		r.logged("rename that with mimecast-db")
+		r.logged("rename that with mimecastctl")
 
 		// A file of its own.
 		r.log.b.Reset()

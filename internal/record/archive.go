@@ -46,21 +46,26 @@ type Batch struct {
 // batch can't be read on: its bytes from Offset on are not in any file.
 func (b *Batch) Next() (*File, error) { return b.files() }
 
-// OpenBatch opens a batch: a zip of log files, or one plain log file, which
-// then has the batch's name. White space and NULs before a zip, up to maxLead of
-// them, and after it are passed over, as they are by most that read zips: a
-// server or a proxy may have put them there.
+// OpenBatch opens a batch. Its first bytes decide what it is: a zip of log files,
+// or one log file, in gzip or plain, which then has the batch's name. White space
+// and NULs before a zip or gzip, up to maxLead of them, and after it are passed
+// over, as they are by most that read zips: a server or a proxy may have put them
+// there.
 func OpenBatch(r io.ReaderAt, size int64, name string) *Batch {
-	var head [maxLead + 4]byte
-	n, _ := r.ReadAt(head[:], 0)
-	if !isZip(head[:n]) {
-		return plain(r, size, name)
+	var start [maxLead + 4]byte
+	n, _ := r.ReadAt(start[:], 0)
+	head := bytes.TrimLeft(start[:n], blanks)
+	switch {
+	case isGzip(head):
+		return gunzip(r, size, name)
+	case !isZip(head):
+		return one(&File{Name: CleanName(name), Reader: io.NewSectionReader(r, 0, size)}, nil)
 	}
 	archive, end, err := openZip(r, size)
 	if err != nil {
 		var limit *Damage
 		if errors.As(err, &limit) {
-			return broken(limit)
+			return one(nil, limit)
 		}
 		return salvage(r, size, err)
 	}
@@ -75,30 +80,21 @@ const (
 )
 
 func isZip(head []byte) bool {
-	head = bytes.TrimLeft(head, blanks)
 	// A file's header, or one of the records at the end where there are no files.
 	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06")) || bytes.HasPrefix(head, []byte("PK\x06\x06"))
 }
 
-func plain(r io.ReaderAt, size int64, name string) *Batch {
-	done := false
-	return &Batch{func() (*File, error) {
-		if done {
-			return nil, io.EOF
-		}
-		done = true
-		return &File{Name: CleanName(name), Reader: io.NewSectionReader(r, 0, size)}, nil
-	}}
-}
+func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte("\x1f\x8b")) }
 
-func broken(d *Damage) *Batch {
+// one is a batch of one file, or of none that can be read.
+func one(f *File, err error) *Batch {
 	done := false
 	return &Batch{func() (*File, error) {
 		if done {
 			return nil, io.EOF
 		}
 		done = true
-		return nil, d
+		return f, err
 	}}
 }
 

@@ -393,6 +393,7 @@ type kind byte
 const (
 	isText kind = iota
 	isTime
+	isType // in JSON, if the file's records have types of their own
 	isNumeric
 	isBoolean
 	isObject

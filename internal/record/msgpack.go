@@ -37,6 +37,10 @@ type Origin struct {
 	Source    string    // log_source: siem, ttp
 	Type      string    // log_type: receipt, process, …
 	Collected time.Time // timestamp of records that have none of their own
+	// Types holds the log_type of JSON records whose field type or eventType has
+	// that value, as those of API 2.0 do. The first of these fields with a value
+	// that is in Types decides. Type is that of all other records. It is only read.
+	Types map[string]string
 }
 
 // The fields that name a record's origin.
@@ -61,6 +65,13 @@ func (o Origin) head(dst []byte) ([]byte, [2]keyRef) {
 	dst = msgp.AppendString(dst, keyType)
 	keys[1] = keyRef{len(dst) - start - len(keyType), len(dst) - start}
 	return msgp.AppendString(dst, o.Type), keys
+}
+
+// LogType returns the log_type of an encoded record. It is a part of the record.
+func LogType(rec []byte) []byte {
+	_, rest, _ := msgp.ReadStringZC(rec[bodyAt+1+len(keySource):])
+	logType, _, _ := msgp.ReadStringZC(rest[1+len(keyType):])
+	return logType
 }
 
 // setTime sets the timestamp of the record that starts at rec[0].
