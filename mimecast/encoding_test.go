@@ -44,7 +44,7 @@ func TestAsksForNoEncoding(t *testing.T) {
 	}))
 	defer server.Close()
 	base, _ := url.Parse(server.URL)
-	c, err := NewClient(Options{BaseURL: base, Timeout: 5 * time.Second, Credentials: func() (Credentials, error) { return testCredentials(), nil }})
+	c, err := NewClient(Options{BaseURL: base, Timeout: 5 * time.Second, Auth: testAuth()})
 	if err != nil {
 		t.Fatal(err)
 	}

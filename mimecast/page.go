@@ -52,9 +52,6 @@ func (c *Client) page(ctx context.Context, uri, list string, filter map[string]a
 	}
 	defer a.body.Close()
 	e, err := a.envelope()
-	if refusal, ok := err.(*APIError); ok {
-		return Page{}, c.refused(refusal)
-	}
 	if err != nil {
 		return Page{}, err
 	}

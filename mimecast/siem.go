@@ -62,16 +62,16 @@ func (c *Client) SIEMLogs(ctx context.Context, r SIEMRequest) (*SIEMBatch, error
 	if err != nil {
 		return nil, err
 	}
-	batch, err := c.siemAnswer(a, r)
+	batch, err := a.siem(r)
 	if batch == nil || batch.Body == nil {
 		a.body.Close()
 	}
 	return batch, err
 }
 
-// siemAnswer tells a batch from a JSON answer. No single sign is sure, so an
+// siem tells a batch from a JSON answer. No single sign is sure, so an
 // attachment, a binary media type, a next token and the first bytes all count.
-func (c *Client) siemAnswer(a *answer, r SIEMRequest) (*SIEMBatch, error) {
+func (a *answer) siem(r SIEMRequest) (*SIEMBatch, error) {
 	body := bufio.NewReaderSize(a.body, maxHead)
 	head, err := body.Peek(maxHead)
 	if err != nil && err != io.EOF {
@@ -83,7 +83,8 @@ func (c *Client) siemAnswer(a *answer, r SIEMRequest) (*SIEMBatch, error) {
 	json := !isZip(head) && isJSON(head)
 	switch {
 	case json && (isEnvelopeHead(trim(head)) || (!attached && next == "")):
-		return c.siemJSON(&answer{a.uri, a.header, a.mediaType, readCloser{body, a.body}, a.redact}, r, next)
+		a.body = readCloser{body, a.body}
+		return a.siemJSON(r, next)
 	case !isZip(head) && !attached && next == "":
 		return nil, a.unexpected(head)
 	case next == "":
@@ -106,11 +107,8 @@ type readCloser struct {
 // siemJSON reads a JSON answer: a refusal, nil when nothing is new, a batch when
 // it has records or leads on. The answer that is the last for now may name a next
 // token too: the request's stays.
-func (c *Client) siemJSON(a *answer, r SIEMRequest, next string) (*SIEMBatch, error) {
+func (a *answer) siemJSON(r SIEMRequest, next string) (*SIEMBatch, error) {
 	e, err := a.envelope()
-	if refusal, ok := err.(*APIError); ok {
-		return nil, c.refused(refusal)
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ const DBOff = "off"
 // Config is one [INPUT] block, read and checked.
 type Config struct {
 	BaseURL     *url.URL // scheme and host alone
-	Credentials mimecast.CredentialSource
+	Auth        mimecast.Auth // reads the `…_file` options anew after a refusal
 	AppID       string // as read when the block was started
 	Account     string // what positions go by: the block's name for it, or AppID
 	DB          string // path of the checkpoint file; empty when it is off

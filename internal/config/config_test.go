@@ -34,6 +34,20 @@ func parse(b map[string]string) (Config, error) {
 	return Parse(func(key string) string { return b[key] })
 }
 
+// signsWith reports whether auth, after a refusal, signs with the keys of block
+// and this application key.
+func signsWith(auth mimecast.Auth, appKey string) (bool, error) {
+	r := httptest.NewRequest("POST", "https://eu-api.mimecast.com/api/x", nil)
+	auth.Refused(r)
+	if err := auth.Authorize(r, time.Now()); err != nil {
+		return false, err
+	}
+	same := mimecast.NewHMAC(func() (mimecast.Keys, error) {
+		return mimecast.Keys{AppID: "id", AppKey: appKey, AccessKey: "access", SecretKey: "c2VjcmV0"}, nil
+	})
+	return !same.Refused(r), nil
+}
+
 func TestDefaults(t *testing.T) {
 	c, err := parse(block())
 	if err != nil {
@@ -42,11 +56,10 @@ func TestDefaults(t *testing.T) {
 	if c.BaseURL.String() != "https://eu-api.mimecast.com" {
 		t.Errorf("base URL %s", c.BaseURL)
 	}
-	creds, err := c.Credentials()
-	if want := (mimecast.Credentials{AppID: "id", AppKey: "key", AccessKey: "access", SecretKey: "c2VjcmV0"}); err != nil || creds != want {
-		t.Errorf("credentials: got %#v, %v", creds, err)
+	if signed, err := signsWith(c.Auth, "key"); !signed || err != nil {
+		t.Errorf("signs with other keys: %v", err)
 	}
-	c.BaseURL, c.Credentials = nil, nil
+	c.BaseURL, c.Auth = nil, nil
 	want := Config{
 		AppID: "id", Account: "id", DB: "/var/lib/x.db", Logs: []string{"siem", "impersonation"}, SIEMFormat: mimecast.JSON, SIEMCompress: true,
 		PageSize: 500, InitialLookback: 7 * 24 * time.Hour, Overlap: time.Hour, PollInterval: time.Minute,
@@ -217,32 +230,32 @@ func TestCredentialFiles(t *testing.T) {
 	}
 	check := func(want string) {
 		t.Helper()
-		if got, err := c.Credentials(); err != nil || got.AppKey != want {
-			t.Errorf("got %q, %v, want %q", got.AppKey, err, want)
+		if signed, err := signsWith(c.Auth, want); err != nil || !signed {
+			t.Errorf("does not sign with %q: %v", want, err)
 		}
 	}
 	check("old")
 	write("  new \r\n")
 	check("new")
 	write("")
-	if _, err := c.Credentials(); err == nil || !strings.Contains(err.Error(), "app_key_file: ") {
+	if _, err := signsWith(c.Auth, ""); err == nil || !strings.Contains(err.Error(), "app_key_file: ") {
 		t.Errorf("an empty file: %v", err)
 	}
 	write("\ufeff marked \r\n")
 	check("marked")
 	write("\ufeff\n")
-	if _, err := c.Credentials(); err == nil || !strings.Contains(err.Error(), "is empty") {
+	if _, err := signsWith(c.Auth, ""); err == nil || !strings.Contains(err.Error(), "is empty") {
 		t.Errorf("a byte order mark alone: %v", err)
 	}
 	for _, text := range []string{"\xff\xfek\x00e\x00y\x00", "\xfe\xff\x00k\x00e\x00y", "k\x00e\x00y\x00\n\x00", "\x00k\x00e\x00y"} {
 		write(text)
-		_, err := c.Credentials()
+		_, err := signsWith(c.Auth, "")
 		if err == nil || !strings.Contains(err.Error(), "app_key_file: ") || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "UTF-16; save it as UTF-8") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 	write("two words")
-	if _, err := c.Credentials(); err == nil || strings.Contains(err.Error(), "words") {
+	if _, err := signsWith(c.Auth, ""); err == nil || strings.Contains(err.Error(), "words") {
 		t.Errorf("a value that is none: %v", err)
 	}
 	if _, err := parse(block("app_key", "", "app_key_file", dir)); err == nil {

@@ -15,24 +15,24 @@ import (
 // field that it fills.
 var credentialKeys = []struct {
 	key   string
-	field func(*mimecast.Credentials) *string
+	field func(*mimecast.Keys) *string
 }{
-	{"app_id", func(c *mimecast.Credentials) *string { return &c.AppID }},
-	{"app_key", func(c *mimecast.Credentials) *string { return &c.AppKey }},
-	{"access_key", func(c *mimecast.Credentials) *string { return &c.AccessKey }},
-	{"secret_key", func(c *mimecast.Credentials) *string { return &c.SecretKey }},
+	{"app_id", func(c *mimecast.Keys) *string { return &c.AppID }},
+	{"app_key", func(c *mimecast.Keys) *string { return &c.AppKey }},
+	{"access_key", func(c *mimecast.Keys) *string { return &c.AccessKey }},
+	{"secret_key", func(c *mimecast.Keys) *string { return &c.SecretKey }},
 }
 
-// credentials checks the four credentials and returns the source that the
-// client asks at its start and after a refusal. Values that come from files
+// credentials checks the four credentials and returns what signs with
+// them. Values that come from files
 // are read anew each time it is asked.
-func (p *parser) credentials() (mimecast.CredentialSource, string) {
+func (p *parser) credentials() (mimecast.Auth, string) {
 	values := make(map[string]string, 2*len(credentialKeys))
 	for _, k := range credentialKeys {
 		values[k.key] = p.value(k.key)
 		values[k.key+"_file"] = p.value(k.key + "_file")
 	}
-	source := func() (mimecast.Credentials, error) { return readCredentials(values) }
+	source := func() (mimecast.Keys, error) { return readCredentials(values) }
 	creds, err := source()
 	if err != nil {
 		var list *Error
@@ -41,13 +41,13 @@ func (p *parser) credentials() (mimecast.CredentialSource, string) {
 		}
 		return nil, ""
 	}
-	return source, creds.AppID
+	return mimecast.NewHMAC(source), creds.AppID
 }
 
 // readCredentials never puts a value into its error.
-func readCredentials(values map[string]string) (mimecast.Credentials, error) {
+func readCredentials(values map[string]string) (mimecast.Keys, error) {
 	var (
-		c    mimecast.Credentials
+		c    mimecast.Keys
 		list parser
 	)
 	for _, k := range credentialKeys {
@@ -59,7 +59,7 @@ func readCredentials(values map[string]string) (mimecast.Credentials, error) {
 		*k.field(&c) = v
 	}
 	if list.problems != nil {
-		return mimecast.Credentials{}, &Error{list.problems}
+		return mimecast.Keys{}, &Error{list.problems}
 	}
 	return c, nil
 }

@@ -56,7 +56,7 @@ func Parse(get func(key string) string) (Config, error) {
 		CAPEM:           p.caFile(),
 		TLSVerify:       p.onOff("tls_verify"),
 	}
-	c.Credentials, c.AppID = p.credentials()
+	c.Auth, c.AppID = p.credentials()
 	c.Account = p.account(c.AppID)
 	if len(p.problems) > 0 {
 		return Config{}, &Error{p.problems}
