@@ -79,7 +79,7 @@ func TestReadsPages(t *testing.T) {
 	r := PageRequest{From: start, To: time.Now(), Size: 100}
 	seen := map[string]bool{}
 	for pages := 1; ; pages++ {
-		page, err := c.ImpersonationLogs(ImpersonationFilter{})(context.Background(), r)
+		page, err := c.Page(context.Background(), Impersonation(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -354,7 +354,7 @@ func TestOptions(t *testing.T) {
 		got = r.URL.String()
 		return answering(200, nothingNew)(r)
 	})
-	if _, _, err := siem(c, ""); err != nil || got != "https://eu-api.mimecast.com"+uriSIEM || c.timeout != time.Minute {
+	if _, _, err := siem(c, ""); err != nil || got != "https://eu-api.mimecast.com"+SIEM().Path || c.timeout != time.Minute {
 		t.Errorf("%v, asked %s, timeout %v", err, got, c.timeout)
 	}
 }

@@ -216,7 +216,7 @@ func (c *Client) Now() time.Time {
 type answer struct {
 	client    *Client
 	request   *http.Request
-	uri       string
+	endpoint  Endpoint
 	header    http.Header
 	mediaType string // without parameters, lower case
 	body      io.ReadCloser
@@ -224,17 +224,17 @@ type answer struct {
 
 // post makes one try of a call: it authorizes, sends, and turns every status but
 // 200 into an *APIError. The bytes that follow in a 200 may still be a refusal.
-func (c *Client) post(ctx context.Context, uri string, body any) (*answer, error) {
+func (c *Client) post(ctx context.Context, e Endpoint, body any) (*answer, error) {
 	payload, err := marshal(body)
 	if err != nil {
-		return nil, fmt.Errorf("%s: encoding the request: %w", uri, err)
+		return nil, fmt.Errorf("%s: encoding the request: %w", e.Path, err)
 	}
 	if err := c.pace(ctx); err != nil {
 		return nil, err
 	}
 	ctx, stop := watch(ctx, c.timeout)
 	asked := c.Now()
-	req, err := c.request(ctx, uri, payload, asked)
+	req, err := c.request(ctx, e.Path, payload, asked)
 	if err != nil {
 		stop.cancel()
 		return nil, err
@@ -243,10 +243,10 @@ func (c *Client) post(ctx context.Context, uri string, body any) (*answer, error
 	if err != nil {
 		stop.cancel()
 		err = stop.explain(ctx, withoutURL(err))
-		return nil, fmt.Errorf("%s: %w", uri, &cleanError{clean(c.auth.Redact(err.Error())), err})
+		return nil, fmt.Errorf("%s: %w", e.Path, &cleanError{clean(c.auth.Redact(err.Error())), err})
 	}
 	c.observe(resp.Header)
-	a := &answer{client: c, request: req, uri: uri, header: resp.Header, body: stop.guard(ctx, resp.Body)}
+	a := &answer{client: c, request: req, endpoint: e, header: resp.Header, body: stop.guard(ctx, resp.Body)}
 	a.mediaType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	unreadable := a.decode()
 	if resp.StatusCode != http.StatusOK {
@@ -265,9 +265,9 @@ func (c *Client) post(ctx context.Context, uri string, body any) (*answer, error
 }
 
 // request makes a request that is authorized as of now.
-func (c *Client) request(ctx context.Context, uri string, payload []byte, now time.Time) (*http.Request, error) {
+func (c *Client) request(ctx context.Context, path string, payload []byte, now time.Time) (*http.Request, error) {
 	target := *c.base
-	target.Path = uri
+	target.Path = path
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(payload))
 	if err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ func (a *answer) decode() error {
 		a.body = &gzipBody{Closer: a.body, in: bufio.NewReader(a.body)}
 		return nil
 	}
-	return &ResponseError{a.uri, fmt.Sprintf("an answer in the content encoding %q, which was not asked for; does a proxy compress?",
+	return &ResponseError{a.endpoint.Path, fmt.Sprintf("an answer in the content encoding %q, which was not asked for; does a proxy compress?",
 		short(clean(a.client.auth.Redact(strings.Join(codings, ", "))), 80))}
 }
 

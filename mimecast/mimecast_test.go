@@ -107,14 +107,15 @@ func TestRequests(t *testing.T) {
 
 	from := time.Date(2016, 10, 1, 15, 49, 18, 0, time.FixedZone("", 3600))
 	page := PageRequest{From: from, To: from.Add(time.Hour), Size: 500}
-	_, _ = c.ImpersonationLogs(ImpersonationFilter{})(ctx, page)
+	_, _ = c.Page(ctx, Impersonation(), page)
 	check("/api/ttp/impersonation/get-logs", `{"meta":{"pagination":{"pageSize":500}},
 		"data":[{"oldestFirst":true,"from":"2016-10-01T14:49:18+0000","to":"2016-10-01T15:49:18+0000"}]}`)
 	yes := true
 	page.Token = "t"
-	_, _ = c.ImpersonationLogs(ImpersonationFilter{
+	page.Filter = ImpersonationFilter{
 		TaggedMalicious: &yes, SearchField: "subject", Query: "q", Identifiers: []string{"i", "j"}, Actions: []string{"hold"},
-	})(ctx, page)
+	}
+	_, _ = c.Page(ctx, Impersonation(), page)
 	check("/api/ttp/impersonation/get-logs", `{"meta":{"pagination":{"pageSize":500,"pageToken":"t"}},
 		"data":[{"oldestFirst":true,"from":"2016-10-01T14:49:18+0000","to":"2016-10-01T15:49:18+0000",
 		"taggedMalicious":true,"searchField":"subject","query":"q","identifiers":["i","j"],"actions":["hold"]}]}`)
@@ -206,29 +207,29 @@ func TestRefusals(t *testing.T) {
 		header                                      []string
 		credentials, rateLimited, badToken, retries bool
 		wait                                        time.Duration
-		hint                                        string
+		cause                                       Cause
 	}{
-		{status: 200, body: fail("err_developer_key", "App ID is invalid: INVALID", false), credentials: true, hint: "app_id"},
-		{status: 401, body: fail("err_xdk_invalid_signature", "0004 Invalid Signature", false), credentials: true, hint: "secret_key"},
-		{status: 401, body: "", credentials: true, hint: "secret_key"},
-		{status: 418, body: fail("err_xdk_binding_expired", "", false), credentials: true, hint: "Authentication Profile TTL"},
-		{status: 418, body: "teapot", credentials: true, hint: "Authentication Profile TTL"},
-		{status: 403, body: "", credentials: true, hint: "Gateway | Tracking | Read"},
-		{status: 401, body: fail("err_developer_key", "", false), credentials: true, hint: "app_id"},
-		{status: 401, body: fail("err_xdk_binding_expired", "", false), credentials: true, hint: "Authentication Profile TTL"},
-		{status: 403, body: fail("err_xdk_invalid_signature", "", false), credentials: true, hint: "Gateway | Tracking | Read"},
-		{status: 418, body: fail("err_xdk_invalid_signature", "", false), credentials: true, hint: "Authentication Profile TTL"},
-		{status: 200, body: fail("err_xdk_invalid_signature", "", false), credentials: true, hint: "secret_key"},
+		{status: 200, body: fail("err_developer_key", "App ID is invalid: INVALID", false), credentials: true, cause: CauseApplication},
+		{status: 401, body: fail("err_xdk_invalid_signature", "0004 Invalid Signature", false), credentials: true, cause: CauseKeys},
+		{status: 401, body: "", credentials: true, cause: CauseKeys},
+		{status: 418, body: fail("err_xdk_binding_expired", "", false), credentials: true, cause: CauseExpiredKey},
+		{status: 418, body: "teapot", credentials: true, cause: CauseExpiredKey},
+		{status: 403, body: "", credentials: true, cause: CausePermission},
+		{status: 401, body: fail("err_developer_key", "", false), credentials: true, cause: CauseApplication},
+		{status: 401, body: fail("err_xdk_binding_expired", "", false), credentials: true, cause: CauseExpiredKey},
+		{status: 403, body: fail("err_xdk_invalid_signature", "", false), credentials: true, cause: CausePermission},
+		{status: 418, body: fail("err_xdk_invalid_signature", "", false), credentials: true, cause: CauseExpiredKey},
+		{status: 200, body: fail("err_xdk_invalid_signature", "", false), credentials: true, cause: CauseKeys},
 		{status: 429, body: fail("err_xdk_invalid_signature", "", false), rateLimited: true, retries: true},
 		{status: 429, body: fail("err_audit_siem_invalid_token", "", false), rateLimited: true, retries: true},
 		{status: 500, body: fail("err_developer_key", "", false), retries: true},
 		{status: 503, body: fail("err_audit_siem_invalid_token", "", false), retries: true},
 		{status: 502, body: fail("err_audit_log_incorrect_region", "", false), retries: true},
-		{status: 404, body: "<html>", hint: "base_url"},
-		{status: 302, body: "", header: []string{"Location", "https://evil.example.com"}},
+		{status: 404, body: "<html>", cause: CausePath},
+		{status: 302, body: "", header: []string{"Location", "https://evil.example.com"}, cause: CauseRedirect},
 		{status: 400, body: fail("err_audit_siem_invalid_token", "", false), badToken: true},
 		{status: 200, body: fail("err_audit_siem_invalid_token", "", false), badToken: true},
-		{status: 400, body: fail("err_audit_log_incorrect_region", "", false), hint: "region"},
+		{status: 400, body: fail("err_audit_log_incorrect_region", "", false), cause: CauseRegion},
 		{status: 400, body: fail("err_validation_null", "", false)},
 		{status: 400, body: fail("err_validation_null", "", true), retries: true},
 		{status: 429, body: "", header: []string{"X-Ratelimit-Reset", "4851"}, rateLimited: true, retries: true, wait: 4851 * time.Millisecond},
@@ -245,12 +246,12 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%d %s: got %v, want an *APIError", test.status, test.body, err)
 			continue
 		}
-		if refusal.Status != test.status || refusal.URI != uriSIEM || IsCredentials(err) != test.credentials || IsRateLimited(err) != test.rateLimited ||
+		if refusal.Status != test.status || refusal.Endpoint != SIEM() || IsCredentials(err) != test.credentials || IsRateLimited(err) != test.rateLimited ||
 			IsInvalidToken(err) != test.badToken || refusal.Retryable != test.retries || refusal.Wait != test.wait {
 			t.Errorf("%d %s: got %+v", test.status, test.body, refusal)
 		}
-		if hint := Hint(err); !strings.Contains(hint, test.hint) || (test.hint == "") != (hint == "") {
-			t.Errorf("%d %s: got the hint %q, want %q", test.status, test.body, hint, test.hint)
+		if cause := refusal.Cause(); cause != test.cause {
+			t.Errorf("%d %s: got cause %d, want %d", test.status, test.body, cause, test.cause)
 		}
 	}
 }
@@ -297,7 +298,7 @@ func TestErrorsHoldNoSecretsAndNoControlCharacters(t *testing.T) {
 
 func TestPages(t *testing.T) {
 	get := func(body string) (Page, error) {
-		return newTestClient(t, answering(200, body)).ImpersonationLogs(ImpersonationFilter{})(context.Background(), PageRequest{})
+		return newTestClient(t, answering(200, body)).Page(context.Background(), Impersonation(), PageRequest{})
 	}
 	page, err := get(`{"meta":{"status":200,"pagination":{"pageSize":2,"next":"n","totalCount":9}},"fail":[],
 		"data":[{"resultCount":2,"impersonationLogs":[{"id":"MTOKEN:a","eventTime":"2021-10-15T17:10:46+0100","x":[1]},{"id":7},"odd"]}]}`)

@@ -10,7 +10,18 @@ import (
 	"strings"
 )
 
-const uriSIEM = "/api/audit/get-siem-logs"
+// SIEM returns the endpoint of the SIEM (MTA) logs of API 1.0, which
+// [Client.SIEMLogs] reads. API 2.0 has another.
+//
+// https://integrations.mimecast.com/documentation/endpoint-reference/logs-and-statistics/get-siem-logs/
+func SIEM() Endpoint {
+	return Endpoint{
+		Path:       "/api/audit/get-siem-logs",
+		Permission: "Gateway | Tracking | Read",
+		Setting:    "Enhanced Logging",
+		Page:       "https://integrations.mimecast.com/documentation/endpoint-reference/logs-and-statistics/get-siem-logs/",
+	}
+}
 
 // maxToken bounds the opaque tokens that are kept and sent back.
 const maxToken = 16 << 10
@@ -58,7 +69,7 @@ func (c *Client) SIEMLogs(ctx context.Context, r SIEMRequest) (*SIEMBatch, error
 		FileFormat Format `json:"fileFormat"`
 		Compress   bool   `json:"compress"`
 	}
-	a, err := c.post(ctx, uriSIEM, map[string][]item{"data": {{"MTA", r.Token, r.Format, r.Compress}}})
+	a, err := c.post(ctx, SIEM(), map[string][]item{"data": {{"MTA", r.Token, r.Format, r.Compress}}})
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +86,7 @@ func (a *answer) siem(r SIEMRequest) (*SIEMBatch, error) {
 	body := bufio.NewReaderSize(a.body, maxHead)
 	head, err := body.Peek(maxHead)
 	if err != nil && err != io.EOF {
-		return nil, fmt.Errorf("%s: reading the answer: %w", a.uri, err)
+		return nil, fmt.Errorf("%s: reading the answer: %w", a.endpoint.Path, err)
 	}
 	next := a.header.Get("Mc-Siem-Token")
 	attached, name := attachment(a.header.Get("Content-Disposition"))
@@ -88,7 +99,7 @@ func (a *answer) siem(r SIEMRequest) (*SIEMBatch, error) {
 	case !isZip(head) && !attached && next == "":
 		return nil, a.unexpected(head)
 	case next == "":
-		return nil, &ResponseError{a.uri, "a batch without the token of the next one"}
+		return nil, &ResponseError{a.endpoint.Path, "a batch without the token of the next one"}
 	case len(next) > maxToken:
 		return nil, a.longToken()
 	}
@@ -96,7 +107,7 @@ func (a *answer) siem(r SIEMRequest) (*SIEMBatch, error) {
 }
 
 func (a *answer) longToken() error {
-	return &ResponseError{a.uri, "a next token of more than 16 KiB"}
+	return &ResponseError{a.endpoint.Path, "a next token of more than 16 KiB"}
 }
 
 type readCloser struct {

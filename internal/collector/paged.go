@@ -37,14 +37,6 @@ var errClock = errors.New("the service's clock is another one")
 // errCircle ends a poll in which a page leads back to one that was read.
 var errCircle = errors.New("the pages lead in a circle; reading on from the last event")
 
-// paging is what tells one paged log from another.
-type paging struct {
-	source   string // log_source
-	logType  string // log_type
-	pages    mimecast.PagedLog
-	pageSize int
-}
-
 // pagedPosition is where a stream of events is.
 type pagedPosition struct {
 	Newest   time.Time `json:"newest"`    // time of the newest event delivered; zero before the first
@@ -56,7 +48,10 @@ type pagedPosition struct {
 // delivered by its id.
 type paged struct {
 	*stream
-	paging
+	kind     mimecast.Log    // its Family is log_source, its Name log_type
+	filter   mimecast.Filter // nil: all events
+	pageSize int
+
 	lookback, overlap, interval time.Duration
 
 	pos       pagedPosition // behind what is in the queue
@@ -66,11 +61,16 @@ type paged struct {
 	ids       []checkpoint.ID // of the events in open
 }
 
-func newPaged(s *stream, cfg config.Config, p paging) *paged {
-	return &paged{
-		stream: s, paging: p, lookback: cfg.InitialLookback, overlap: cfg.Overlap, interval: cfg.PollInterval,
+func newPaged(s *stream, cfg config.Config, kind mimecast.Log) *paged {
+	p := &paged{
+		stream: s, kind: kind, pageSize: cfg.PageSize,
+		lookback: cfg.InitialLookback, overlap: cfg.Overlap, interval: cfg.PollInterval,
 		delivered: map[[16]byte]int64{},
 	}
+	if cfg.Filter.Log().Name == kind.Name {
+		p.filter = cfg.Filter
+	}
+	return p
 }
 
 func (p *paged) load(s *checkpoint.Store) error {
@@ -145,7 +145,7 @@ type pagedRun struct {
 func (p *paged) newRun() *pagedRun {
 	now := p.client.Now()
 	run := &pagedRun{now: now, seen: map[uint64]struct{}{}}
-	run.ask = mimecast.PageRequest{From: p.pos.from(p.overlap), To: now.Truncate(time.Second), Size: p.pageSize}
+	run.ask = mimecast.PageRequest{From: p.pos.from(p.overlap), To: now.Truncate(time.Second), Filter: p.filter, Size: p.pageSize}
 	if p.pos.isZero() {
 		run.ask.From = now.Add(-p.lookback).Truncate(time.Second)
 	}
@@ -264,7 +264,7 @@ func (p *paged) page(ctx context.Context, r mimecast.PageRequest) (mimecast.Page
 	var backoff mimecast.Backoff
 	began := time.Now()
 	for again := false; ; again = true {
-		page, err := p.pages(ctx, r)
+		page, err := p.client.Page(ctx, p.kind, r)
 		if err == nil {
 			p.answered()
 			return page, nil
@@ -344,8 +344,8 @@ func (p *paged) take(ctx context.Context, e mimecast.Event, from, now time.Time)
 		p.delivered[id.Hash] = max(kept, id.Unix) // as long as it is served
 		return nil
 	}
-	c := p.piece(p.logType)
-	origin := record.Origin{Source: p.source, Type: p.logType, Collected: now}
+	c := p.piece(p.kind.Name)
+	origin := record.Origin{Source: p.kind.Family, Type: p.kind.Name, Time: p.kind.Time, Collected: now}
 	start := len(c.buf)
 	var err error
 	if c.buf, err = p.decoder.Object(c.buf, origin, e.JSON); err != nil {
@@ -365,7 +365,7 @@ func (p *paged) piece(logType string) *piece {
 		p.open = newPiece(p.stream)
 	}
 	if p.byType && p.open.records == 0 {
-		p.open.tag = p.source + "." + logType
+		p.open.tag = p.kind.Family + "." + logType
 	}
 	return p.open
 }
@@ -382,7 +382,7 @@ func (p *paged) unparsed(ctx context.Context, e mimecast.Event, id checkpoint.ID
 		raw := e.JSON[offset:min(offset+record.MaxRaw, len(e.JSON))]
 		raw = raw[:record.CutText(raw)]
 		start := len(c.buf)
-		c.buf = record.AppendUnparsed(c.buf, o, record.Piece{File: p.logType, Error: reason.Error(), Offset: int64(offset), Raw: raw})
+		c.buf = record.AppendUnparsed(c.buf, o, record.Piece{File: p.kind.Name, Error: reason.Error(), Offset: int64(offset), Raw: raw})
 		c.grown(start)
 		c.unparsed++
 		offset += len(raw)
@@ -444,7 +444,7 @@ func (p *paged) complete(ctx context.Context, next pagedPosition, upTo time.Time
 func (p *paged) send(ctx context.Context, next *pagedPosition) error {
 	c := p.open
 	if next != nil {
-		c = p.piece(p.logType)
+		c = p.piece(p.kind.Name)
 	} else if c == nil || c.records == 0 {
 		return nil
 	}

@@ -9,26 +9,19 @@ import (
 	"fluent-bit-mimecast/mimecast"
 )
 
-// Values of log_source.
-const (
-	sourceSIEM = "siem"
-	sourceTTP  = "ttp"
-)
+// sourceSIEM is the log_source of SIEM logs.
+const sourceSIEM = "siem"
 
 // kinds is the table of streams: what the option logs may name, and how each
 // is polled.
 func kinds(cfg config.Config) map[string]func(*stream) poller {
-	return map[string]func(*stream) poller{
+	table := map[string]func(*stream) poller{
 		config.SIEM: func(s *stream) poller { return newSIEM(s, cfg) },
-		config.Impersonation: func(s *stream) poller {
-			return newPaged(s, cfg, paging{
-				source:   sourceTTP,
-				logType:  "impersonation",
-				pages:    s.client.ImpersonationLogs(cfg.Filter),
-				pageSize: cfg.PageSize,
-			})
-		},
 	}
+	for _, l := range mimecast.Logs() {
+		table[l.Name] = func(s *stream) poller { return newPaged(s, cfg, l) }
+	}
+	return table
 }
 
 // poller gets the logs of one stream. poll returns when ctx ends; it may be

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"fluent-bit-mimecast/mimecast"
 )
 
 // Option is one row of the option table: what a user may write in an [INPUT]
@@ -29,12 +31,12 @@ func Options() []Option {
 		{"secret_key_file", "", "Path of a file that holds it."},
 		{"db", "", "Path of the checkpoint file, made with mode 0600. Needed. `off` keeps no position: every restart reads everything that Mimecast still has again."},
 		{"account", "", "Name that the positions in `db` go by; unless set, the application id as it is read at the start. With a name of its own, a block goes on where it is when its application id changes. At most 128 bytes, without `|`."},
-		{"logs", "siem,impersonation", "Which logs to collect: " + code(streamNames) + "."},
+		{"logs", "siem,impersonation", "Which logs to collect: " + code(logNames()) + "."},
 		{"siem_format", "json", "Format to ask for: " + code(siemFormats) + ". Records come out the same."},
 		{"siem_compress", "on", "`on` asks for zip batches of many files, `off` for one plain file at a time."},
 		{"impersonation_page_size", "500", "Events to ask for in one page, 1 to 10000."},
 		{"tagged_malicious", "", "Only impersonation events that were (`true`) or were not (`false`) tagged malicious."},
-		{"search_field", "", "Field that `query` is looked for in: " + code(searchFields) + "."},
+		{"search_field", "", "Field that `query` is looked for in: " + code(mimecast.KnownSearchFields()) + "."},
 		{"query", "", "Only impersonation events with this text. Needed with `search_field`."},
 		{"identifiers", "", "Only impersonation events with one of these identifiers, separated by commas."},
 		{"actions", "", "Only impersonation events with one of these actions, separated by commas."},

@@ -16,11 +16,16 @@ import (
 	"fluent-bit-mimecast/mimecast"
 )
 
-var (
-	streamNames  = []string{SIEM, Impersonation}
-	siemFormats  = []string{string(mimecast.JSON), string(mimecast.KeyValue)}
-	searchFields = []string{"senderAddress", "recipientAddress", "subject", "policy", "all"}
-)
+var siemFormats = []string{string(mimecast.JSON), string(mimecast.KeyValue)}
+
+// logNames returns what the option logs may name.
+func logNames() []string {
+	names := []string{SIEM}
+	for _, l := range mimecast.Logs() {
+		names = append(names, l.Name)
+	}
+	return names
+}
 
 // maxPathFile bounds what is read of a file named by an option.
 const maxPathFile = 1 << 20
@@ -178,8 +183,8 @@ func (p *parser) list(key string) []string {
 func (p *parser) logs() []string {
 	names := p.list("logs")
 	for _, n := range names {
-		if !slices.Contains(streamNames, n) {
-			p.problem("logs", "%s is not one of: %s", quote(n), strings.Join(streamNames, ", "))
+		if !slices.Contains(logNames(), n) {
+			p.problem("logs", "%s is not one of: %s", quote(n), strings.Join(logNames(), ", "))
 		}
 	}
 	return names
@@ -310,7 +315,7 @@ func (p *parser) caFile() []byte {
 
 func (p *parser) filter() mimecast.ImpersonationFilter {
 	f := mimecast.ImpersonationFilter{
-		SearchField: p.oneOf("search_field", searchFields),
+		SearchField: p.oneOf("search_field", mimecast.KnownSearchFields()),
 		Query:       p.value("query"),
 		Identifiers: p.list("identifiers"),
 		Actions:     p.list("actions"),

@@ -19,12 +19,14 @@ import (
 type jsonEncoder struct {
 	head     []byte    // the start of every record
 	headKeys [2]keyRef // its keys
+	time     string    // Origin.Time
 	keys     []keyRef  // those of head, those that are not in the order, those of objects inside
 	order    order     // of the records' own fields
 }
 
 func (e *jsonEncoder) reset(o Origin) {
 	e.head, e.headKeys = o.head(e.head[:0])
+	e.time = o.Time
 	e.order.reset()
 }
 
@@ -102,7 +104,7 @@ func (e *jsonEncoder) record(dst, b []byte, i int) ([]byte, int, error) {
 func (e *jsonEncoder) place(next int, raw, dst []byte, mark int, first bool) (kind, int, bool) {
 	ref := keyRef{len(dst) - textLen(dst[mark:]), len(dst)}
 	k := isText
-	if isTimeKey(dst[ref.at:ref.end]) {
+	if e.isTime(dst[ref.at:ref.end]) {
 		k = isTime
 	}
 	found := e.order.find(dst[mark:])
@@ -261,9 +263,12 @@ func (e *jsonEncoder) repeated(dst []byte, first int, ref keyRef) bool {
 	return false
 }
 
-// isTimeKey names the fields that hold the time of an event.
-func isTimeKey(key []byte) bool {
-	return string(key) == "datetime" || string(key) == "eventTime"
+// isTime reports whether a field holds the time of the record.
+func (e *jsonEncoder) isTime(key []byte) bool {
+	if e.time != "" {
+		return string(key) == e.time
+	}
+	return isTimeKey(key)
 }
 
 // stamp sets the time of the record at rec from an encoded value, if it is a

@@ -36,6 +36,7 @@ func TimeOf(t time.Time) (Time, bool) {
 type Origin struct {
 	Source    string    // log_source: siem, ttp
 	Type      string    // log_type: receipt, process, …
+	Time      string    // member of a JSON record that holds its time; empty: those of SIEM logs
 	Collected time.Time // timestamp of records that have none of their own
 }
 
