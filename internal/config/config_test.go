@@ -17,7 +17,7 @@ import (
 	"fluent-bit-mimecast/mimecast"
 )
 
-var update = flag.Bool("update", false, "write the option table into the README")
+var update = flag.Bool("update", false, "write the tables into the README")
 
 // block is the least that a block needs, with more options in pairs.
 func block(more ...string) map[string]string {
@@ -307,25 +307,29 @@ func TestParseReadsTheTable(t *testing.T) {
 	}
 }
 
-// TestREADMEHasTheTable fails when the README's table is stale; go test
-// ./internal/config -update writes it.
-func TestREADMEHasTheTable(t *testing.T) {
-	const path, begin, end = "../../README.md", "<!-- options -->\n", "<!-- /options -->"
+// TestREADMEHasTheTables fails when a table of the README is stale; go test
+// ./internal/config -update writes them.
+func TestREADMEHasTheTables(t *testing.T) {
+	const path = "../../README.md"
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok1 := strings.Cut(string(b), begin)
-	_, after, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		t.Fatalf("the README has no place for the table, between %q and %q", begin, end)
+	want := string(b)
+	for name, table := range map[string]string{"options": Markdown(), "logs": LogsMarkdown()} {
+		begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
+		before, rest, ok1 := strings.Cut(want, begin)
+		_, after, ok2 := strings.Cut(rest, end)
+		if !ok1 || !ok2 {
+			t.Fatalf("the README has no place for the table, between %q and %q", begin, end)
+		}
+		want = before + begin + table + end + after
 	}
-	want := before + begin + Markdown() + end + after
 	if want == string(b) {
 		return
 	}
 	if !*update {
-		t.Fatal("the README's option table is stale: go test ./internal/config -update")
+		t.Fatal("a table of the README is stale: go test ./internal/config -update")
 	}
 	if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
 		t.Fatal(err)
