@@ -45,8 +45,8 @@ const maxClockOffset = 5 * time.Minute
 // Options make up a client. BaseURL and Auth are needed; the zero value of each
 // other option is the usual choice.
 type Options struct {
-	BaseURL *url.URL // http or https, and a host; nothing else
-	Auth    Auth     // of all requests
+	BaseURL *url.URL // http or https, and a host; nothing else. See [Regions]
+	Auth    Auth     // of all requests; see [HMAC]
 	// Timeout bounds the wait for a connection, for an answer to begin and
 	// for its next bytes; 0: 60 s.
 	Timeout  time.Duration
@@ -82,7 +82,9 @@ func (o *Options) check() error {
 }
 
 // Client makes requests of one application at one service. Close it when it
-// is no longer used.
+// is no longer used. It is safe for concurrent use. Requests wait for each other
+// only when there are more than 100 a second, or when the service's rate limit is
+// used up: then until the time that the service told, at most 15 minutes.
 type Client struct {
 	base        *url.URL
 	auth        Auth
@@ -193,7 +195,8 @@ func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Resp
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // ClockOffset returns how far the service's clock is ahead of this machine's,
-// by the Date of its latest answer; false before the first answer.
+// by the Date of its latest answer, to half a second; false before the first
+// answer.
 func (c *Client) ClockOffset() (time.Duration, bool) {
 	c.mu.Lock()
 	seen := !c.date.IsZero()

@@ -3,7 +3,8 @@
 //
 // A call makes one try. What to do after an error is the caller's: ask
 // [Backoff] how long to wait, and [APIError.Cause] what a user can do.
-// All of it is safe for concurrent use unless said otherwise.
+// A [Client] is safe for concurrent use. Mimecast's documentation of the API:
+// https://integrations.mimecast.com/documentation/
 //
 // # Adding a log
 //

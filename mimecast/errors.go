@@ -46,10 +46,11 @@ func (e *APIError) Error() string {
 }
 
 // ResponseError is an answer that makes no sense: HTML where JSON should be, a
-// body cut short, a batch without its next token. Trying again is right.
+// batch without its next token. Another try may bring a better one. It holds no
+// secret.
 type ResponseError struct {
 	Path   string // of the request
-	Reason string
+	Reason string // may quote the beginning of the answer, cleaned
 }
 
 func (e *ResponseError) Error() string { return e.Path + ": " + e.Reason }

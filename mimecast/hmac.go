@@ -27,8 +27,9 @@ type Keys struct {
 type KeySource func() (Keys, error)
 
 // HMAC is the [Auth] of API 1.0: four keys sign each request. It asks its source
-// before the first request, after each refusal, and again before the request
-// after that, so that keys can be rotated while a client runs.
+// for them before the first request, after each refusal, and before the next
+// request, so that keys can be rotated while a client runs. Make one with
+// [NewHMAC].
 //
 // https://integrations.mimecast.com/documentation/api-overview/authentication-and-authorization/
 type HMAC struct {

@@ -37,31 +37,40 @@ const (
 
 // SIEMRequest asks for one batch of SIEM (MTA) logs.
 type SIEMRequest struct {
-	Token    string // empty: the earliest batch that the service still has
-	Format   Format
-	Compress bool // a zip of many files rather than one plain file
+	Token    string // opaque; empty: the earliest batch that the service still has
+	Format   Format // needed
+	Compress bool   // a zip of many files rather than one plain file
 }
 
-// SIEMBatch is an answer that has records, or leads on without any. Close Body
-// when done; it must be read to its end within the client's time limits.
+// SIEMBatch is an answer that has records, or leads on without any.
 type SIEMBatch struct {
-	// FileName is the attachment's, as sent: a log file's name when the batch
-	// is plain, meaningless when it is a zip. Don't use it as a path.
+	// FileName is the attachment's, as sent but without control characters: a log
+	// file's name when the batch is plain, meaningless when it is a zip. Don't use
+	// it as a path.
 	FileName string
-	// NextToken is the request's own when the service names no other: the batch
-	// may grow or lead on later.
+	// NextToken is at most 16 KiB. It is the request's own when the service names
+	// no other: the batch may grow or lead on later.
 	NextToken string
-	Body      io.ReadCloser // nil: no records
-	// NoNext says that the answer is not the last one by its own word, and yet
-	// names no new token.
+	// Body has the batch: a zip, a log file in the format that was asked for, or
+	// a JSON list of records. It is nil when there are no records. The caller
+	// closes it. Reading ends with an error when no bytes come for the client's
+	// timeout, and when the whole takes 30 times as long.
+	Body io.ReadCloser
+	// NoNext reports whether the answer is not the last one by its own word, and
+	// yet names no new token.
 	NoNext bool
 }
 
 // SIEMLogs asks for the batch at a token. It returns nil, and no error, when
-// there is nothing new. The service is relied on to return the same batch for
-// the same token, for the seven days that it keeps logs.
+// there is nothing new. It returns an *APIError when the service refuses (see
+// [IsInvalidToken]), a *ResponseError when the answer makes no sense, and
+// otherwise the network's or the context's error.
 //
-// Source: Mimecast's page of the endpoint, and recorded answers.
+// That the same token brings the same batch, for the seven days that the service
+// keeps logs, is not documented; collectors in production rely on it. So are the
+// JSON answers, which were recorded.
+//
+// https://integrations.mimecast.com/documentation/endpoint-reference/logs-and-statistics/get-siem-logs/
 func (c *Client) SIEMLogs(ctx context.Context, r SIEMRequest) (*SIEMBatch, error) {
 	type item struct {
 		Type       string `json:"type"`

@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"flag"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -37,7 +38,7 @@ func parse(b map[string]string) (Config, error) {
 // signsWith reports whether auth, after a refusal, signs with the keys of block
 // and this application key.
 func signsWith(auth mimecast.Auth, appKey string) (bool, error) {
-	r := httptest.NewRequest("POST", "https://eu-api.mimecast.com/api/x", nil)
+	r := httptest.NewRequest(http.MethodPost, "https://eu-api.mimecast.com/api/x", nil)
 	auth.Refused(r)
 	if err := auth.Authorize(r, time.Now()); err != nil {
 		return false, err

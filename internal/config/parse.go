@@ -71,22 +71,21 @@ func (p *parser) baseURL(base, region string) *url.URL {
 	if base == "" {
 		return nil // the region is none, which is a problem of its own
 	}
-	return p.checkBaseURL("base_url", base)
+	return p.checkBaseURL(base)
 }
 
-// checkBaseURL reads a base URL.
-func (p *parser) checkBaseURL(key, base string) *url.URL {
+func (p *parser) checkBaseURL(base string) *url.URL {
 	u, err := url.Parse(base)
 	if err != nil || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		p.problem(key, "%s is not a URL like https://eu-api.mimecast.com", quote(redactURL(base)))
+		p.problem("base_url", "%s is not a URL like https://eu-api.mimecast.com", quote(redactURL(base)))
 		return nil
 	}
 	if u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		p.problem(key, "%s has more than a scheme and a host", quote(redactURL(base)))
+		p.problem("base_url", "%s has more than a scheme and a host", quote(redactURL(base)))
 		return nil
 	}
 	if u.Scheme == "http" && !loopback(u.Hostname()) {
-		p.problem(key, "%s is not encrypted; http is accepted for loopback addresses only, use https", quote(base))
+		p.problem("base_url", "%s is not encrypted; http is accepted for loopback addresses only, use https", quote(base))
 		return nil
 	}
 	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(withoutDefaultPort(u))}
