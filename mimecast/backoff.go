@@ -10,15 +10,15 @@ import (
 const (
 	firstWait   = time.Second
 	longestWait = time.Minute
-	// Refused credentials and requests that the service calls final won't
-	// mend themselves within seconds.
+	// Refused credentials, and requests that the service calls final, rarely
+	// succeed within seconds.
 	firstSlowWait   = 30 * time.Second
 	longestSlowWait = 5 * time.Minute
 	// longestToldWait caps what the service may ask for.
 	longestToldWait = 15 * time.Minute
 )
 
-// Backoff says how long to wait after failed requests in a row. The zero value
+// Backoff tells how long to wait after failed requests in a row. The zero value
 // is ready. Not safe for concurrent use: each poll loop has its own.
 type Backoff struct {
 	failures int
@@ -28,8 +28,9 @@ type Backoff struct {
 func (b *Backoff) Reset() { b.failures = 0 }
 
 // Next returns the wait after err, the latest of the failures in a row. It
-// grows twofold with each, is spread at random so that collectors don't move
-// in step, and is never shorter than what the service asked for.
+// doubles with each, up to a minute, or to five where the service refuses for
+// good. It is spread at random so that collectors don't move in step, and it is
+// never shorter than what the service asked for, up to 15 minutes.
 func (b *Backoff) Next(err error) time.Duration {
 	first, longest := firstWait, longestWait
 	var refusal *APIError

@@ -38,10 +38,10 @@ func simulated(t *testing.T, cfg simulator.Config) (*Client, *simulator.Server) 
 		return w.Result(), nil
 	})
 	base, _ := url.Parse("https://eu-api.mimecast.com")
-	c, err := NewClient(Options{BaseURL: base, Timeout: time.Minute, Transport: via, Credentials: func() (Credentials, error) {
+	c, err := NewClient(Options{BaseURL: base, Timeout: time.Minute, Transport: via, Auth: NewHMAC(func() (Keys, error) {
 		k := sim.Credentials()
-		return Credentials{k.AppID, k.AppKey, k.AccessKey, k.SecretKey}, nil
-	}})
+		return Keys{k.AppID, k.AppKey, k.AccessKey, k.SecretKey}, nil
+	})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestReadsPages(t *testing.T) {
 	r := PageRequest{From: start, To: time.Now(), Size: 100}
 	seen := map[string]bool{}
 	for pages := 1; ; pages++ {
-		page, err := c.ImpersonationLogs(ImpersonationFilter{})(context.Background(), r)
+		page, err := c.Page(context.Background(), Impersonation(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -291,7 +291,7 @@ func TestTLSIsVerified(t *testing.T) {
 	try := func(ca []byte, insecure bool) error {
 		c, err := NewClient(Options{
 			BaseURL: base, Timeout: 5 * time.Second, CAPEM: ca, Insecure: insecure,
-			Credentials: func() (Credentials, error) { return testCredentials(), nil },
+			Auth: testAuth(),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -313,14 +313,14 @@ func TestTLSIsVerified(t *testing.T) {
 		t.Errorf("its own authority: %v", err)
 	}
 	if _, err := NewClient(Options{
-		BaseURL: base, CAPEM: []byte("no certificate"), Credentials: func() (Credentials, error) { return testCredentials(), nil },
+		BaseURL: base, CAPEM: []byte("no certificate"), Auth: testAuth(),
 	}); err == nil || !strings.Contains(err.Error(), "no certificate") {
 		t.Errorf("authorities without a certificate: %v", err)
 	}
 }
 
 func TestOptions(t *testing.T) {
-	source := func() (Credentials, error) { return testCredentials(), nil }
+	auth := testAuth()
 	refused := func(o Options, want string) {
 		t.Helper()
 		if c, err := NewClient(o); err == nil || c != nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hidden") {
@@ -329,9 +329,9 @@ func TestOptions(t *testing.T) {
 	}
 	base, _ := url.Parse("https://eu-api.mimecast.com/")
 	refused(Options{}, "BaseURL")
-	refused(Options{Credentials: source}, "BaseURL")
-	refused(Options{BaseURL: base}, "Credentials")
-	refused(Options{BaseURL: base, Credentials: source, Timeout: -time.Second}, "Timeout")
+	refused(Options{Auth: auth}, "BaseURL")
+	refused(Options{BaseURL: base}, "Auth")
+	refused(Options{BaseURL: base, Auth: auth, Timeout: -time.Second}, "Timeout")
 	for _, text := range []string{
 		"https://", "https:eu-api.mimecast.com", "https://:443", "eu-api.mimecast.com", "//eu-api.mimecast.com", "ftp://eu-api.mimecast.com",
 		"https://eu-api.mimecast.com/api", "https://eu-api.mimecast.com//", "https://eu-api.mimecast.com?", "https://eu-api.mimecast.com?q=hidden",
@@ -341,11 +341,11 @@ func TestOptions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		refused(Options{BaseURL: u, Credentials: source}, "BaseURL")
+		refused(Options{BaseURL: u, Auth: auth}, "BaseURL")
 	}
 	// The zero values of all the rest do.
 	var got string
-	c, err := NewClient(Options{BaseURL: base, Credentials: source})
+	c, err := NewClient(Options{BaseURL: base, Auth: auth})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -354,7 +354,7 @@ func TestOptions(t *testing.T) {
 		got = r.URL.String()
 		return answering(200, nothingNew)(r)
 	})
-	if _, _, err := siem(c, ""); err != nil || got != "https://eu-api.mimecast.com"+uriSIEM || c.timeout != time.Minute {
+	if _, _, err := siem(c, ""); err != nil || got != "https://eu-api.mimecast.com"+SIEM().Path || c.timeout != time.Minute {
 		t.Errorf("%v, asked %s, timeout %v", err, got, c.timeout)
 	}
 }
@@ -367,7 +367,7 @@ func TestAProxyOfTheEnvironmentThatIsNoURL(t *testing.T) {
 		u, _ := url.Parse(base)
 		c, err := NewClient(Options{
 			BaseURL: u, ProxyURL: proxy, Timeout: time.Second,
-			Credentials: func() (Credentials, error) { return testCredentials(), nil },
+			Auth: testAuth(),
 		})
 		if err == nil {
 			c.Close()

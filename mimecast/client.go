@@ -18,7 +18,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"golang.org/x/time/rate"
 )
 
@@ -43,14 +42,11 @@ const defaultTimeout = time.Minute
 // for it; the service takes 15 minutes.
 const maxClockOffset = 5 * time.Minute
 
-// dateFormat is the x-mc-date header's; the zone is always the letters UTC.
-const dateFormat = "Mon, 02 Jan 2006 15:04:05 UTC"
-
-// Options make up a client. BaseURL and Credentials are needed; the zero value
-// of each other option is the usual choice.
+// Options make up a client. BaseURL and Auth are needed; the zero value of each
+// other option is the usual choice.
 type Options struct {
-	BaseURL     *url.URL         // http or https, and a host; nothing else
-	Credentials CredentialSource // asked before the first request
+	BaseURL *url.URL // http or https, and a host; nothing else. See [Regions]
+	Auth    Auth     // of all requests; see [HMAC]
 	// Timeout bounds the wait for a connection, for an answer to begin and
 	// for its next bytes; 0: 60 s.
 	Timeout  time.Duration
@@ -75,8 +71,8 @@ func (o *Options) check() error {
 		return errors.New("mimecast: Options.BaseURL is not a URL like https://eu-api.mimecast.com")
 	case u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return errors.New("mimecast: Options.BaseURL has more than a scheme and a host")
-	case o.Credentials == nil:
-		return errors.New("mimecast: Options.Credentials is missing")
+	case o.Auth == nil:
+		return errors.New("mimecast: Options.Auth is missing")
 	case o.Timeout < 0:
 		return errors.New("mimecast: Options.Timeout is negative")
 	case o.Timeout == 0:
@@ -86,24 +82,25 @@ func (o *Options) check() error {
 }
 
 // Client makes requests of one application at one service. Close it when it
-// is no longer used.
+// is no longer used. It is safe for concurrent use. Requests wait for each other
+// only when there are more than 100 a second, or when the service's rate limit is
+// used up: then until the time that the service told, at most 15 minutes.
 type Client struct {
 	base        *url.URL
-	source      CredentialSource
+	auth        Auth
 	timeout     time.Duration
 	http        *http.Client
 	limiter     *rate.Limiter
 	onRateLimit func(wait time.Duration)
 
 	mu        sync.Mutex
-	creds     *Credentials // nil before the first request and after a refusal
-	notBefore time.Time    // the service's rate limit is used up until then
-	toldUntil time.Time    // end of the latest wait that onRateLimit was called for
-	date      time.Time    // the Date of the latest answer, zero before the first
-	dateAt    time.Time    // when it came; monotonic, so that a clock that is set does not matter
+	notBefore time.Time // the service's rate limit is used up until then
+	toldUntil time.Time // end of the latest wait that onRateLimit was called for
+	date      time.Time // the Date of the latest answer, zero before the first
+	dateAt    time.Time // when it came; monotonic, so that a clock that is set does not matter
 }
 
-// NewClient makes a client. It makes no request and reads no credentials yet.
+// NewClient makes a client. It makes no request yet.
 // It returns an error if the options can't work, and if the environment's proxy
 // is needed and can't be read.
 func NewClient(o Options) (*Client, error) {
@@ -120,7 +117,7 @@ func NewClient(o Options) (*Client, error) {
 	}
 	return &Client{
 		base:        o.BaseURL,
-		source:      o.Credentials,
+		auth:        o.Auth,
 		timeout:     o.Timeout,
 		limiter:     rate.NewLimiter(requestsPerSecond, requestBurst),
 		onRateLimit: o.OnRateLimit,
@@ -198,7 +195,8 @@ func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Resp
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // ClockOffset returns how far the service's clock is ahead of this machine's,
-// by the Date of its latest answer; false before the first answer.
+// by the Date of its latest answer, to half a second; false before the first
+// answer.
 func (c *Client) ClockOffset() (time.Duration, bool) {
 	c.mu.Lock()
 	seen := !c.date.IsZero()
@@ -217,31 +215,29 @@ func (c *Client) Now() time.Time {
 	return c.date.Add(time.Since(c.dateAt))
 }
 
-// answer is a 200 whose body has not been read. Close it.
+// answer is what came for a request. Close its body.
 type answer struct {
-	uri       string
+	client    *Client
+	request   *http.Request
+	endpoint  Endpoint
 	header    http.Header
 	mediaType string // without parameters, lower case
 	body      io.ReadCloser
-	redact    func(string) string
 }
 
-// post makes one try of a call: it signs, sends, and turns every status but
+// post makes one try of a call: it authorizes, sends, and turns every status but
 // 200 into an *APIError. The bytes that follow in a 200 may still be a refusal.
-func (c *Client) post(ctx context.Context, uri string, body any) (*answer, error) {
+func (c *Client) post(ctx context.Context, e Endpoint, body any) (*answer, error) {
 	payload, err := marshal(body)
 	if err != nil {
-		return nil, fmt.Errorf("%s: encoding the request: %w", uri, err)
-	}
-	creds, err := c.credentials()
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: encoding the request: %w", e.Path, err)
 	}
 	if err := c.pace(ctx); err != nil {
 		return nil, err
 	}
 	ctx, stop := watch(ctx, c.timeout)
-	req, err := c.request(ctx, uri, payload, creds)
+	asked := c.Now()
+	req, err := c.request(ctx, e.Path, payload, asked)
 	if err != nil {
 		stop.cancel()
 		return nil, err
@@ -250,19 +246,19 @@ func (c *Client) post(ctx context.Context, uri string, body any) (*answer, error
 	if err != nil {
 		stop.cancel()
 		err = stop.explain(ctx, withoutURL(err))
-		return nil, fmt.Errorf("%s: %w", uri, &cleanError{clean(creds.redact(err.Error())), err})
+		return nil, fmt.Errorf("%s: %w", e.Path, &cleanError{clean(c.auth.Redact(err.Error())), err})
 	}
 	c.observe(resp.Header)
-	a := &answer{uri: uri, header: resp.Header, body: stop.guard(ctx, resp.Body), redact: creds.redact}
+	a := &answer{client: c, request: req, endpoint: e, header: resp.Header, body: stop.guard(ctx, resp.Body)}
 	a.mediaType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	unreadable := a.decode()
 	if resp.StatusCode != http.StatusOK {
 		defer a.body.Close()
 		refusal := a.refusal(resp)
-		if signed, err := time.Parse(dateFormat, req.Header.Get("X-Mc-Date")); err == nil && c.Now().Sub(signed).Abs() > maxClockOffset {
+		if c.Now().Sub(asked).Abs() > maxClockOffset {
 			refusal.Retryable = true // the next try has the right time
 		}
-		return nil, c.refused(refusal)
+		return nil, a.refused(refusal)
 	}
 	if unreadable != nil {
 		a.body.Close()
@@ -271,70 +267,24 @@ func (c *Client) post(ctx context.Context, uri string, body any) (*answer, error
 	return a, nil
 }
 
-// request signs anew for each try: the service refuses a request id twice.
-func (c *Client) request(ctx context.Context, uri string, payload []byte, creds Credentials) (*http.Request, error) {
+// request makes a request that is authorized as of now.
+func (c *Client) request(ctx context.Context, path string, payload []byte, now time.Time) (*http.Request, error) {
 	target := *c.base
-	target.Path = uri
+	target.Path = path
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(payload))
 	if err != nil {
 		return nil, err
 	}
-	// The transport must not send it again by itself, with the same id.
+	// The transport must not send it again by itself: it is authorized once.
 	req.GetBody = nil
-	id, err := uuid.NewRandom()
-	if err != nil {
-		return nil, fmt.Errorf("making a request id: %w", err)
-	}
-	date := c.Now().UTC().Format(dateFormat)
-	auth, err := creds.authorization(date, id.String(), uri)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", auth)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "*/*")
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", "fluent-bit-mimecast")
-	req.Header.Set("x-mc-app-id", creds.AppID)
-	req.Header.Set("x-mc-req-id", id.String())
-	req.Header.Set("x-mc-date", date)
+	if err := c.auth.Authorize(req, now); err != nil {
+		return nil, err
+	}
 	return req, nil
-}
-
-// credentials returns the current ones, read anew after a refusal. Reading may
-// take its time: nobody else waits for it.
-func (c *Client) credentials() (Credentials, error) {
-	c.mu.Lock()
-	have := c.creds
-	c.mu.Unlock()
-	if have != nil {
-		return *have, nil
-	}
-	creds, err := c.source()
-	if err != nil {
-		return Credentials{}, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.creds = &creds
-	return creds, nil
-}
-
-// refused notes an error of the service before it is returned. Credentials that
-// were refused are read anew, now and before the next request; if they have
-// changed by now, that request may come soon.
-func (c *Client) refused(err *APIError) error {
-	if !IsCredentials(err) {
-		return err
-	}
-	latest, failed := c.source()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if failed == nil && c.creds != nil && latest != *c.creds {
-		err.Retryable = true
-	}
-	c.creds = nil
-	return err
 }
 
 // pace waits until the client's own rate and the service's allow a request.

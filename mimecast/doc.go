@@ -1,12 +1,13 @@
-// Package mimecast is a client of Mimecast's REST API 1.0: it signs requests,
+// Package mimecast is a client of Mimecast's REST API 1.0: it authorizes requests,
 // makes them, tells answers from refusals, and says how long to wait after one.
 //
 // A call makes one try. What to do after an error is the caller's: ask
-// [Backoff] how long to wait, and show the user the error's text and [Hint].
-// All of it is safe for concurrent use unless said otherwise.
+// [Backoff] how long to wait, and [APIError.Cause] what a user can do.
+// A [Client] is safe for concurrent use. Mimecast's documentation of the API:
+// https://integrations.mimecast.com/documentation/
 //
 // # Adding a log
 //
-// A log that is served in pages takes one file: its path, its filters and the
-// names of its fields, as in impersonation.go.
+// A log that is served in pages takes one file with its row and, if it has some,
+// its filters, as in impersonation.go, and one line in [Logs].
 package mimecast

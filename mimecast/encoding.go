@@ -28,8 +28,8 @@ func (a *answer) decode() error {
 		a.body = &gzipBody{Closer: a.body, in: bufio.NewReader(a.body)}
 		return nil
 	}
-	return &ResponseError{a.uri, fmt.Sprintf("an answer in the content encoding %q, which was not asked for; does a proxy compress?",
-		short(clean(a.redact(strings.Join(codings, ", "))), 80))}
+	return &ResponseError{a.endpoint.Path, fmt.Sprintf("an answer in the content encoding %q, which was not asked for; does a proxy compress?",
+		short(clean(a.client.auth.Redact(strings.Join(codings, ", "))), 80))}
 }
 
 // gzipBody inflates a body that is said to be gzip. One that does not begin like

@@ -44,7 +44,7 @@ func TestAsksForNoEncoding(t *testing.T) {
 	}))
 	defer server.Close()
 	base, _ := url.Parse(server.URL)
-	c, err := NewClient(Options{BaseURL: base, Timeout: 5 * time.Second, Credentials: func() (Credentials, error) { return testCredentials(), nil }})
+	c, err := NewClient(Options{BaseURL: base, Timeout: 5 * time.Second, Auth: testAuth()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestAnswersInGzip(t *testing.T) {
 
 	page := `{"meta":{"pagination":{"next":"n"}},"data":[{"impersonationLogs":[{"id":"1","eventTime":"2026-01-02T03:04:05+0000"}]}],"fail":[]}`
 	c = newTestClient(t, answering(200, gzipped(page), "Content-Encoding", "gzip"))
-	got, err := c.ImpersonationLogs(ImpersonationFilter{})(context.Background(), PageRequest{})
+	got, err := c.Page(context.Background(), Impersonation(), PageRequest{})
 	if err != nil || len(got.Events) != 1 || got.Next != "n" {
 		t.Errorf("a page: %+v, %v", got, err)
 	}

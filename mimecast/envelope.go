@@ -54,10 +54,10 @@ func readEnvelope(body []byte) (e envelope, ok bool) {
 func (a *answer) read(limit int64) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(a.body, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("%s: reading the answer: %w", a.uri, err)
+		return nil, fmt.Errorf("%s: reading the answer: %w", a.endpoint.Path, err)
 	}
 	if int64(len(body)) > limit {
-		return nil, &ResponseError{a.uri, fmt.Sprintf("the answer is larger than %d bytes", limit)}
+		return nil, &ResponseError{a.endpoint.Path, fmt.Sprintf("the answer is larger than %d bytes", limit)}
 	}
 	return body, nil
 }
@@ -78,9 +78,18 @@ func (a *answer) parse(body []byte) (*envelope, error) {
 		return nil, a.unexpected(body)
 	}
 	if refusal := e.refusal(a, http.StatusOK); refusal != nil {
-		return nil, refusal
+		return nil, a.refused(refusal)
 	}
 	return &e, nil
+}
+
+// refused has the refused caller of a request authorized anew before it returns
+// the refusal. If that has changed anything, another try may come soon.
+func (a *answer) refused(refusal *APIError) error {
+	if IsCredentials(refusal) && a.client.auth.Refused(a.request) {
+		refusal.Retryable = true
+	}
+	return refusal
 }
 
 // unexpected describes an answer that is not what the API sends.
@@ -89,8 +98,8 @@ func (a *answer) unexpected(body []byte) error {
 	if kind == "" {
 		kind = "no media type"
 	}
-	return &ResponseError{a.uri, fmt.Sprintf("an answer that is not the API's (%s, %d bytes, beginning %q)",
-		kind, len(body), short(clean(a.redact(string(body[:min(len(body), 2<<10)]))), 80))}
+	return &ResponseError{a.endpoint.Path, fmt.Sprintf("an answer that is not the API's (%s, %d bytes, beginning %q)",
+		kind, len(body), short(clean(a.client.auth.Redact(string(body[:min(len(body), 2<<10)]))), 80))}
 }
 
 // refusal returns the first failure in an envelope, nil when there is none. In
@@ -103,9 +112,9 @@ func (e *envelope) refusal(a *answer, status int) *APIError {
 	if inner, err := elements(member(first, "errors")); err == nil && len(inner) > 0 {
 		first = inner[0]
 	}
-	said := func(key string) string { return clean(a.redact(text(first, key))) }
+	said := func(key string) string { return clean(a.client.auth.Redact(text(first, key))) }
 	return &APIError{
-		URI: a.uri, Status: status, Code: said("code"), Message: said("message"), Field: said("field"),
+		Endpoint: a.endpoint, Status: status, Code: said("code"), Message: said("message"), Field: said("field"),
 		Retryable: truth(first, "retryable"), Wait: told(a.header),
 	}
 }
@@ -113,7 +122,7 @@ func (e *envelope) refusal(a *answer, status int) *APIError {
 // refusal turns an answer with a status other than 200 into an error.
 func (a *answer) refusal(resp *http.Response) *APIError {
 	status := resp.StatusCode
-	refusal := &APIError{URI: a.uri, Status: status, Wait: told(a.header)}
+	refusal := &APIError{Endpoint: a.endpoint, Status: status, Wait: told(a.header)}
 	if body, err := a.read(1 << 20); err == nil {
 		if e, ok := readEnvelope(body); ok && len(e.fail) > 0 {
 			refusal = e.refusal(a, status)
@@ -121,7 +130,7 @@ func (a *answer) refusal(resp *http.Response) *APIError {
 	}
 	switch {
 	case status >= 300 && status < 400:
-		refusal.Message = "redirects are not followed; check base_url"
+		refusal.Message = "redirects are not followed"
 	case refusal.Code == "" && refusal.Message == "":
 		refusal.Message = http.StatusText(status)
 	}

@@ -21,19 +21,19 @@ const (
 // APIError is a refusal by the service. It never holds a secret, and what it
 // holds of the service's own words is cleaned and short.
 type APIError struct {
-	URI       string // path of the request
-	Status    int    // HTTP status; 200 when the refusal came in the body alone
-	Code      string // for instance err_xdk_invalid_signature; may be empty
-	Message   string // may be empty
-	Field     string // the field of the request it is about; may be empty
-	Retryable bool   // the service says that the same request may succeed later
-	Wait      time.Duration
+	Endpoint  Endpoint // of the request
+	Status    int      // HTTP status; 200 when the refusal came in the body alone
+	Code      string   // for instance err_xdk_invalid_signature; may be empty
+	Message   string   // may be empty
+	Field     string   // the field of the request it is about; may be empty
+	Retryable bool     // the same request may succeed later, or with the keys of now
 	// Wait is how long the service asks to stay away; 0 when it doesn't say.
+	Wait time.Duration
 }
 
 func (e *APIError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: the service refused the request: status %d", e.URI, e.Status)
+	fmt.Fprintf(&b, "%s: the service refused the request: status %d", e.Endpoint.Path, e.Status)
 	for _, part := range []string{e.Code, e.Message} {
 		if part != "" {
 			b.WriteString(", " + part)
@@ -46,13 +46,14 @@ func (e *APIError) Error() string {
 }
 
 // ResponseError is an answer that makes no sense: HTML where JSON should be, a
-// body cut short, a batch without its next token. Trying again is right.
+// batch without its next token. Another try may bring a better one. It holds no
+// secret.
 type ResponseError struct {
-	URI    string
-	Reason string
+	Path   string // of the request
+	Reason string // may quote the beginning of the answer, cleaned
 }
 
-func (e *ResponseError) Error() string { return e.URI + ": " + e.Reason }
+func (e *ResponseError) Error() string { return e.Path + ": " + e.Reason }
 
 // ProxyError is a refusal by the proxy to connect to the service. It holds none
 // of the proxy's own words.
@@ -70,19 +71,57 @@ func (e *APIError) passing() bool {
 	return e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
 }
 
+// Cause is what has to change before a request that the service refused can
+// succeed, as far as the answer tells.
+type Cause int
+
+// The causes of refusals.
+const (
+	CauseUnknown     Cause = iota
+	CausePermission        // the caller lacks the Permission of the Endpoint, or its Setting is off
+	CauseExpiredKey        // the access key has expired
+	CauseApplication       // the application is unknown or not enabled
+	CauseKeys              // the keys do not fit, or this machine's clock is off
+	CauseRegion            // the account is in another region
+	CausePath              // nothing is served there: it may be no service of Mimecast's
+	CauseRedirect          // the service is elsewhere; redirects are not followed
+)
+
+// Cause returns why the service refused. The status goes before the code. It is
+// unknown while the service refuses for now, for a reason of its own.
+//
+// https://integrations.mimecast.com/documentation/api-overview/api-concepts/
+func (e *APIError) Cause() Cause {
+	switch {
+	case e.passing():
+		return CauseUnknown
+	case e.Status == http.StatusForbidden:
+		return CausePermission
+	case e.Status == http.StatusTeapot || e.Code == codeBindingExpired:
+		return CauseExpiredKey
+	case e.Code == codeDeveloperKey:
+		return CauseApplication
+	case e.Status == http.StatusUnauthorized || e.Code == codeInvalidSignature:
+		return CauseKeys
+	case e.Code == codeIncorrectRegion:
+		return CauseRegion
+	case e.Status == http.StatusNotFound:
+		return CausePath
+	case e.Status >= 300 && e.Status < 400:
+		return CauseRedirect
+	}
+	return CauseUnknown
+}
+
 // IsCredentials reports whether the service refused the caller rather than the
 // request: nothing but other credentials or another permission helps.
 func IsCredentials(err error) bool {
 	var e *APIError
-	if !errors.As(err, &e) || e.passing() {
+	if !errors.As(err, &e) {
 		return false
 	}
-	switch e.Status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTeapot:
-		return true
-	}
-	switch e.Code {
-	case codeDeveloperKey, codeInvalidSignature, codeBindingExpired:
+	switch e.Cause() {
+	case CausePermission, CauseExpiredKey, CauseApplication, CauseKeys:
 		return true
 	}
 	return false
@@ -95,45 +134,10 @@ func IsInvalidToken(err error) bool {
 	return errors.As(err, &e) && e.Code == codeInvalidToken && !e.passing()
 }
 
-// IsRateLimited says whether there were too many requests.
+// IsRateLimited reports whether there were too many requests.
 func IsRateLimited(err error) bool {
 	var e *APIError
 	return errors.As(err, &e) && e.Status == http.StatusTooManyRequests
-}
-
-// Hint says what a user can do about an error, empty when waiting is all. The
-// status goes before the code.
-func Hint(err error) string {
-	var e *APIError
-	if !errors.As(err, &e) || e.passing() {
-		return ""
-	}
-	switch {
-	case e.Status == http.StatusForbidden:
-		return "the user lacks a permission: " + permission(e.URI)
-	case e.Status == http.StatusTeapot || e.Code == codeBindingExpired:
-		return "the access key has expired: make a new one, and set Authentication Profile TTL to Never Expires for its user"
-	case e.Code == codeDeveloperKey:
-		return "check app_id and app_key, and that the API application is enabled"
-	case e.Status == http.StatusUnauthorized || e.Code == codeInvalidSignature:
-		return "check app_key, access_key and secret_key, and this machine's clock; a change of the user's password ends its access key"
-	case e.Code == codeIncorrectRegion:
-		return "the account is in another region: check region or base_url"
-	case e.Status == http.StatusNotFound:
-		return "check base_url or region"
-	}
-	return ""
-}
-
-// permission names what a user's administrator role needs for a path.
-func permission(uri string) string {
-	switch uri {
-	case uriSIEM:
-		return "its administrator role needs Gateway | Tracking | Read, and Enhanced Logging must be on for the account"
-	case uriImpersonation:
-		return "its administrator role needs Monitoring | Impersonation Protection | Read"
-	}
-	return "see the permissions of " + uri
 }
 
 // maxErrorText bounds what is repeated of the service's words.

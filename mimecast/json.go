@@ -56,11 +56,14 @@ func member(data []byte, key string) (value rawJSON) {
 		return nil
 	}
 	it.ReadMapCB(func(it *jsoniter.Iterator, k string) bool {
-		v := it.SkipAndReturnBytes()
-		if k == key && it.Error == nil {
+		if k != key {
+			it.Skip()
+			return it.Error == nil
+		}
+		if v := it.SkipAndReturnBytes(); it.Error == nil {
 			value = v
 		}
-		return value == nil
+		return false
 	})
 	return value
 }

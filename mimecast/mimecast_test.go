@@ -34,8 +34,12 @@ func answering(status int, body string, header ...string) transport {
 	}
 }
 
-func testCredentials() Credentials {
-	return Credentials{AppID: "app-id", AppKey: "app-key-secret", AccessKey: "access-key-secret", SecretKey: "c2VjcmV0LWtleQ=="}
+func testKeys() Keys {
+	return Keys{AppID: "app-id", AppKey: "app-key-secret", AccessKey: "access-key-secret", SecretKey: "c2VjcmV0LWtleQ=="}
+}
+
+func testAuth() Auth {
+	return NewHMAC(func() (Keys, error) { return testKeys(), nil })
 }
 
 func newTestClient(t testing.TB, via http.RoundTripper) *Client {
@@ -46,7 +50,7 @@ func newTestClient(t testing.TB, via http.RoundTripper) *Client {
 	}
 	c, err := NewClient(Options{
 		BaseURL: base, Timeout: 10 * time.Second, Transport: via,
-		Credentials: func() (Credentials, error) { return testCredentials(), nil },
+		Auth: testAuth(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -64,19 +68,6 @@ func siem(c *Client, token string) (content string, batch *SIEMBatch, err error)
 	defer batch.Body.Close()
 	b, err := io.ReadAll(batch.Body)
 	return string(b), batch, err
-}
-
-func TestSignature(t *testing.T) {
-	// The known answer of a collector in production.
-	c := Credentials{AccessKey: "AccessKey", SecretKey: "U2VjcmV0S2V5", AppKey: "ApplicationKey"}
-	got, err := c.authorization("Sun, 21 Aug 2022 13:49:40 UTC", "3d796b76-4180-40e5-8f7c-6e0fd643b1a9", "/api/test/some-url")
-	if want := "MC AccessKey:WOywLsnZlsE+D6bp/ug6uch5kxc="; err != nil || got != want {
-		t.Errorf("got %q, %v, want %q", got, err, want)
-	}
-	c.SecretKey = "not base64!"
-	if _, err := c.authorization("", "", ""); err == nil || strings.Contains(err.Error(), c.SecretKey) {
-		t.Errorf("a secret key that is not base64: got %v", err)
-	}
 }
 
 func TestRequests(t *testing.T) {
@@ -116,14 +107,15 @@ func TestRequests(t *testing.T) {
 
 	from := time.Date(2016, 10, 1, 15, 49, 18, 0, time.FixedZone("", 3600))
 	page := PageRequest{From: from, To: from.Add(time.Hour), Size: 500}
-	_, _ = c.ImpersonationLogs(ImpersonationFilter{})(ctx, page)
+	_, _ = c.Page(ctx, Impersonation(), page)
 	check("/api/ttp/impersonation/get-logs", `{"meta":{"pagination":{"pageSize":500}},
 		"data":[{"oldestFirst":true,"from":"2016-10-01T14:49:18+0000","to":"2016-10-01T15:49:18+0000"}]}`)
 	yes := true
 	page.Token = "t"
-	_, _ = c.ImpersonationLogs(ImpersonationFilter{
+	page.Filter = ImpersonationFilter{
 		TaggedMalicious: &yes, SearchField: "subject", Query: "q", Identifiers: []string{"i", "j"}, Actions: []string{"hold"},
-	})(ctx, page)
+	}
+	_, _ = c.Page(ctx, Impersonation(), page)
 	check("/api/ttp/impersonation/get-logs", `{"meta":{"pagination":{"pageSize":500,"pageToken":"t"}},
 		"data":[{"oldestFirst":true,"from":"2016-10-01T14:49:18+0000","to":"2016-10-01T15:49:18+0000",
 		"taggedMalicious":true,"searchField":"subject","query":"q","identifiers":["i","j"],"actions":["hold"]}]}`)
@@ -215,29 +207,29 @@ func TestRefusals(t *testing.T) {
 		header                                      []string
 		credentials, rateLimited, badToken, retries bool
 		wait                                        time.Duration
-		hint                                        string
+		cause                                       Cause
 	}{
-		{status: 200, body: fail("err_developer_key", "App ID is invalid: INVALID", false), credentials: true, hint: "app_id"},
-		{status: 401, body: fail("err_xdk_invalid_signature", "0004 Invalid Signature", false), credentials: true, hint: "secret_key"},
-		{status: 401, body: "", credentials: true, hint: "secret_key"},
-		{status: 418, body: fail("err_xdk_binding_expired", "", false), credentials: true, hint: "Authentication Profile TTL"},
-		{status: 418, body: "teapot", credentials: true, hint: "Authentication Profile TTL"},
-		{status: 403, body: "", credentials: true, hint: "Gateway | Tracking | Read"},
-		{status: 401, body: fail("err_developer_key", "", false), credentials: true, hint: "app_id"},
-		{status: 401, body: fail("err_xdk_binding_expired", "", false), credentials: true, hint: "Authentication Profile TTL"},
-		{status: 403, body: fail("err_xdk_invalid_signature", "", false), credentials: true, hint: "Gateway | Tracking | Read"},
-		{status: 418, body: fail("err_xdk_invalid_signature", "", false), credentials: true, hint: "Authentication Profile TTL"},
-		{status: 200, body: fail("err_xdk_invalid_signature", "", false), credentials: true, hint: "secret_key"},
+		{status: 200, body: fail("err_developer_key", "App ID is invalid: INVALID", false), credentials: true, cause: CauseApplication},
+		{status: 401, body: fail("err_xdk_invalid_signature", "0004 Invalid Signature", false), credentials: true, cause: CauseKeys},
+		{status: 401, body: "", credentials: true, cause: CauseKeys},
+		{status: 418, body: fail("err_xdk_binding_expired", "", false), credentials: true, cause: CauseExpiredKey},
+		{status: 418, body: "teapot", credentials: true, cause: CauseExpiredKey},
+		{status: 403, body: "", credentials: true, cause: CausePermission},
+		{status: 401, body: fail("err_developer_key", "", false), credentials: true, cause: CauseApplication},
+		{status: 401, body: fail("err_xdk_binding_expired", "", false), credentials: true, cause: CauseExpiredKey},
+		{status: 403, body: fail("err_xdk_invalid_signature", "", false), credentials: true, cause: CausePermission},
+		{status: 418, body: fail("err_xdk_invalid_signature", "", false), credentials: true, cause: CauseExpiredKey},
+		{status: 200, body: fail("err_xdk_invalid_signature", "", false), credentials: true, cause: CauseKeys},
 		{status: 429, body: fail("err_xdk_invalid_signature", "", false), rateLimited: true, retries: true},
 		{status: 429, body: fail("err_audit_siem_invalid_token", "", false), rateLimited: true, retries: true},
 		{status: 500, body: fail("err_developer_key", "", false), retries: true},
 		{status: 503, body: fail("err_audit_siem_invalid_token", "", false), retries: true},
 		{status: 502, body: fail("err_audit_log_incorrect_region", "", false), retries: true},
-		{status: 404, body: "<html>", hint: "base_url"},
-		{status: 302, body: "", header: []string{"Location", "https://evil.example.com"}},
+		{status: 404, body: "<html>", cause: CausePath},
+		{status: 302, body: "", header: []string{"Location", "https://evil.example.com"}, cause: CauseRedirect},
 		{status: 400, body: fail("err_audit_siem_invalid_token", "", false), badToken: true},
 		{status: 200, body: fail("err_audit_siem_invalid_token", "", false), badToken: true},
-		{status: 400, body: fail("err_audit_log_incorrect_region", "", false), hint: "region"},
+		{status: 400, body: fail("err_audit_log_incorrect_region", "", false), cause: CauseRegion},
 		{status: 400, body: fail("err_validation_null", "", false)},
 		{status: 400, body: fail("err_validation_null", "", true), retries: true},
 		{status: 429, body: "", header: []string{"X-Ratelimit-Reset", "4851"}, rateLimited: true, retries: true, wait: 4851 * time.Millisecond},
@@ -254,18 +246,18 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%d %s: got %v, want an *APIError", test.status, test.body, err)
 			continue
 		}
-		if refusal.Status != test.status || refusal.URI != uriSIEM || IsCredentials(err) != test.credentials || IsRateLimited(err) != test.rateLimited ||
+		if refusal.Status != test.status || refusal.Endpoint != SIEM() || IsCredentials(err) != test.credentials || IsRateLimited(err) != test.rateLimited ||
 			IsInvalidToken(err) != test.badToken || refusal.Retryable != test.retries || refusal.Wait != test.wait {
 			t.Errorf("%d %s: got %+v", test.status, test.body, refusal)
 		}
-		if hint := Hint(err); !strings.Contains(hint, test.hint) || (test.hint == "") != (hint == "") {
-			t.Errorf("%d %s: got the hint %q, want %q", test.status, test.body, hint, test.hint)
+		if cause := refusal.Cause(); cause != test.cause {
+			t.Errorf("%d %s: got cause %d, want %d", test.status, test.body, cause, test.cause)
 		}
 	}
 }
 
 func TestErrorsHoldNoSecretsAndNoControlCharacters(t *testing.T) {
-	c := testCredentials()
+	c := testKeys()
 	said := "key " + c.AppKey + " and " + c.AccessKey + " and " + c.SecretKey + "\x1b[31m\r\n[error] forged line " + strings.Repeat("long ", 200)
 	message, _ := json.Marshal(said)
 	for _, body := range []string{`{"fail":[{"errors":[{"code":"x","message":` + string(message) + `,"field":` + string(message) + `}]}]}`, said} {
@@ -287,7 +279,7 @@ func TestErrorsHoldNoSecretsAndNoControlCharacters(t *testing.T) {
 	echo := newTestClient(t, transport(func(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("malformed answer \x1b %s %s", c.AccessKey, c.AppKey)
 	}))
-	echo.source = func() (Credentials, error) { return c, nil }
+	echo.auth = NewHMAC(func() (Keys, error) { return c, nil })
 	_, _, err := siem(echo, "")
 	texts := []string{err.Error()}
 	for _, body := range []string{strings.Repeat(" x", 35) + c.AccessKey, `{"some":"` + strings.ReplaceAll(c.SecretKey, "/", `\/`) + `"}`} {
@@ -302,14 +294,11 @@ func TestErrorsHoldNoSecretsAndNoControlCharacters(t *testing.T) {
 			}
 		}
 	}
-	if s := c.String(); strings.Contains(s, "secret") {
-		t.Errorf("credentials print as %q", s)
-	}
 }
 
 func TestPages(t *testing.T) {
 	get := func(body string) (Page, error) {
-		return newTestClient(t, answering(200, body)).ImpersonationLogs(ImpersonationFilter{})(context.Background(), PageRequest{})
+		return newTestClient(t, answering(200, body)).Page(context.Background(), Impersonation(), PageRequest{})
 	}
 	page, err := get(`{"meta":{"status":200,"pagination":{"pageSize":2,"next":"n","totalCount":9}},"fail":[],
 		"data":[{"resultCount":2,"impersonationLogs":[{"id":"MTOKEN:a","eventTime":"2021-10-15T17:10:46+0100","x":[1]},{"id":7},"odd"]}]}`)

@@ -2,22 +2,21 @@ package mimecast
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
-// PagedLog asks for one page of a log that is served in pages, oldest first.
-type PagedLog func(ctx context.Context, r PageRequest) (Page, error)
-
-// PageRequest names a page. All pages of one poll share From and To, which
-// have whole seconds and are both inclusive.
+// PageRequest names a page. The pages that follow each other differ in Token
+// alone.
 type PageRequest struct {
-	From, To time.Time
-	Size     int
-	Token    string // empty for the first page
+	From, To time.Time // whole seconds, both inclusive
+	Filter   Filter    // of this log; nil: all events
+	Size     int       // most events of the page
+	Token    string    // empty: the first page
 }
 
-// Page is a page of events. A page without events may name a next one all the
-// same: it may be the last, or there may be more behind it.
+// Page is a page of events. One without events may name a next one: it may be the
+// last, or more may follow.
 type Page struct {
 	Events []Event
 	Next   string // token of the next page; empty on the last one
@@ -25,25 +24,26 @@ type Page struct {
 
 // Event is one event of a page.
 type Event struct {
-	ID   string    // unique; empty when the service sent none
+	ID   string    // unique; empty when the log has none or the service sent none
 	Time time.Time // zero when it is missing or unreadable
 	JSON []byte    // the event as the service spelled it: one JSON value
 }
 
-// timeFormat is how times are spelled in requests and answers.
-const timeFormat = "2006-01-02T15:04:05-0700"
-
-// page asks for a page of the log at uri and takes its events from
-// data[].{list}. An event's id and time are its fields id and eventTime.
-func (c *Client) page(ctx context.Context, uri, list string, filter map[string]any, r PageRequest) (Page, error) {
+// Page asks for a page of l, oldest first where the log has the switch. It
+// returns an *APIError when the service refuses, a *ResponseError when the answer
+// makes no sense, and otherwise the network's or the context's error.
+//
+// The documentation is [Log].Endpoint.Page.
+func (c *Client) Page(ctx context.Context, l Log, r PageRequest) (Page, error) {
+	filter, err := l.filter(r)
+	if err != nil {
+		return Page{}, err
+	}
 	type pagination struct {
 		PageSize  int    `json:"pageSize"`
 		PageToken string `json:"pageToken,omitempty"`
 	}
-	filter["oldestFirst"] = true
-	filter["from"] = r.From.UTC().Format(timeFormat)
-	filter["to"] = r.To.UTC().Format(timeFormat)
-	a, err := c.post(ctx, uri, map[string]any{
+	a, err := c.post(ctx, l.Endpoint, map[string]any{
 		"meta": map[string]any{"pagination": pagination{r.Size, r.Token}},
 		"data": []any{filter},
 	})
@@ -52,54 +52,76 @@ func (c *Client) page(ctx context.Context, uri, list string, filter map[string]a
 	}
 	defer a.body.Close()
 	e, err := a.envelope()
-	if refusal, ok := err.(*APIError); ok {
-		return Page{}, c.refused(refusal)
-	}
 	if err != nil {
 		return Page{}, err
 	}
-	return pageOf(a, e, list)
+	return l.page(a, e)
 }
 
-func pageOf(a *answer, e *envelope, list string) (Page, error) {
+// filter is what the request says of the events to get.
+func (l Log) filter(r PageRequest) (map[string]any, error) {
+	members := map[string]any{}
+	if r.Filter != nil {
+		if other := r.Filter.Log().Name; other != l.Name {
+			return nil, fmt.Errorf("%s: a filter of the log %s", l.Endpoint.Path, other)
+		}
+		text, err := marshal(r.Filter)
+		if err == nil {
+			err = unmarshal(text, &members)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: encoding the filter: %w", l.Endpoint.Path, err)
+		}
+	}
+	if l.OldestFirst {
+		members["oldestFirst"] = true
+	}
+	members[l.From] = r.From.UTC().Format(l.TimeLayout)
+	members[l.To] = r.To.UTC().Format(l.TimeLayout)
+	return members, nil
+}
+
+// page reads the answer's page.
+func (l Log) page(a *answer, e *envelope) (Page, error) {
 	p := Page{Next: e.next}
 	if len(p.Next) > maxToken {
-		return Page{}, &ResponseError{a.uri, "a page token of more than 16 KiB"}
+		return Page{}, &ResponseError{a.endpoint.Path, "a page token of more than 16 KiB"}
+	}
+	if l.List == "" {
+		p.Events = l.events(e.data)
+		return p, nil
 	}
 	for _, data := range e.data {
 		if len(data) == 0 || data[0] != '{' {
 			return Page{}, a.unexpected(data)
 		}
-		raw := member(data, list)
+		raw := member(data, l.List)
 		if raw == nil {
 			continue
 		}
-		events, err := elements(raw)
-		if err != nil || len(p.Events)+len(events) > maxElements {
+		list, err := elements(raw)
+		if err != nil || len(p.Events)+len(list) > maxElements {
 			return Page{}, a.unexpected(raw)
 		}
-		for _, raw := range events {
-			p.Events = append(p.Events, eventOf(raw))
-		}
+		p.Events = append(p.Events, l.events(list)...)
 	}
 	return p, nil
 }
 
-func eventOf(raw rawJSON) Event {
-	var head struct {
-		ID        string `json:"id"`
-		EventTime string `json:"eventTime"`
-	}
-	ev := Event{JSON: raw}
-	if unmarshal(raw, &head) != nil {
-		return ev
-	}
-	ev.ID = head.ID
-	for _, layout := range []string{timeFormat, time.RFC3339} {
-		if t, err := time.Parse(layout, head.EventTime); err == nil {
-			ev.Time = t
-			break
+func (l Log) events(list []rawJSON) []Event {
+	events := make([]Event, 0, len(list))
+	for _, raw := range list {
+		ev := Event{JSON: raw}
+		if l.ID != "" {
+			ev.ID = text(raw, l.ID)
 		}
+		for _, layout := range []string{timeLayout, time.RFC3339} {
+			if t, err := time.Parse(layout, text(raw, l.Time)); err == nil {
+				ev.Time = t
+				break
+			}
+		}
+		events = append(events, ev)
 	}
-	return ev
+	return events
 }

@@ -6,7 +6,9 @@ import (
 )
 
 // Regions returns the base URL of each region of API 1.0, by the name that
-// Mimecast's documentation gives it.
+// Mimecast's documentation gives it. The caller owns the map.
+//
+// https://integrations.mimecast.com/documentation/api-overview/global-base-urls/
 func Regions() map[string]string {
 	return map[string]string{
 		"eu":       "https://eu-api.mimecast.com",

@@ -10,7 +10,18 @@ import (
 	"strings"
 )
 
-const uriSIEM = "/api/audit/get-siem-logs"
+// SIEM returns the endpoint of the SIEM (MTA) logs of API 1.0, which
+// [Client.SIEMLogs] reads. API 2.0 has another.
+//
+// https://integrations.mimecast.com/documentation/endpoint-reference/logs-and-statistics/get-siem-logs/
+func SIEM() Endpoint {
+	return Endpoint{
+		Path:       "/api/audit/get-siem-logs",
+		Permission: "Gateway | Tracking | Read",
+		Setting:    "Enhanced Logging",
+		Page:       "https://integrations.mimecast.com/documentation/endpoint-reference/logs-and-statistics/get-siem-logs/",
+	}
+}
 
 // maxToken bounds the opaque tokens that are kept and sent back.
 const maxToken = 16 << 10
@@ -26,31 +37,40 @@ const (
 
 // SIEMRequest asks for one batch of SIEM (MTA) logs.
 type SIEMRequest struct {
-	Token    string // empty: the earliest batch that the service still has
-	Format   Format
-	Compress bool // a zip of many files rather than one plain file
+	Token    string // opaque; empty: the earliest batch that the service still has
+	Format   Format // needed
+	Compress bool   // a zip of many files rather than one plain file
 }
 
-// SIEMBatch is an answer that has records, or leads on without any. Close Body
-// when done; it must be read to its end within the client's time limits.
+// SIEMBatch is an answer that has records, or leads on without any.
 type SIEMBatch struct {
-	// FileName is the attachment's, as sent: a log file's name when the batch
-	// is plain, meaningless when it is a zip. Don't use it as a path.
+	// FileName is the attachment's, as sent but without control characters: a log
+	// file's name when the batch is plain, meaningless when it is a zip. Don't use
+	// it as a path.
 	FileName string
-	// NextToken is the request's own when the service names no other: the batch
-	// may grow or lead on later.
+	// NextToken is at most 16 KiB. It is the request's own when the service names
+	// no other: the batch may grow or lead on later.
 	NextToken string
-	Body      io.ReadCloser // nil: no records
-	// NoNext says that the answer is not the last one by its own word, and yet
-	// names no new token.
+	// Body has the batch: a zip, a log file in the format that was asked for, or
+	// a JSON list of records. It is nil when there are no records. The caller
+	// closes it. Reading ends with an error when no bytes come for the client's
+	// timeout, and when the whole takes 30 times as long.
+	Body io.ReadCloser
+	// NoNext reports whether the answer is not the last one by its own word, and
+	// yet names no new token.
 	NoNext bool
 }
 
 // SIEMLogs asks for the batch at a token. It returns nil, and no error, when
-// there is nothing new. The service is relied on to return the same batch for
-// the same token, for the seven days that it keeps logs.
+// there is nothing new. It returns an *APIError when the service refuses (see
+// [IsInvalidToken]), a *ResponseError when the answer makes no sense, and
+// otherwise the network's or the context's error.
 //
-// Source: Mimecast's page of the endpoint, and recorded answers.
+// That the same token brings the same batch, for the seven days that the service
+// keeps logs, is not documented; collectors in production rely on it. So are the
+// JSON answers, which were recorded.
+//
+// https://integrations.mimecast.com/documentation/endpoint-reference/logs-and-statistics/get-siem-logs/
 func (c *Client) SIEMLogs(ctx context.Context, r SIEMRequest) (*SIEMBatch, error) {
 	type item struct {
 		Type       string `json:"type"`
@@ -58,24 +78,24 @@ func (c *Client) SIEMLogs(ctx context.Context, r SIEMRequest) (*SIEMBatch, error
 		FileFormat Format `json:"fileFormat"`
 		Compress   bool   `json:"compress"`
 	}
-	a, err := c.post(ctx, uriSIEM, map[string][]item{"data": {{"MTA", r.Token, r.Format, r.Compress}}})
+	a, err := c.post(ctx, SIEM(), map[string][]item{"data": {{"MTA", r.Token, r.Format, r.Compress}}})
 	if err != nil {
 		return nil, err
 	}
-	batch, err := c.siemAnswer(a, r)
+	batch, err := a.siem(r)
 	if batch == nil || batch.Body == nil {
 		a.body.Close()
 	}
 	return batch, err
 }
 
-// siemAnswer tells a batch from a JSON answer. No single sign is sure, so an
+// siem tells a batch from a JSON answer. No single sign is sure, so an
 // attachment, a binary media type, a next token and the first bytes all count.
-func (c *Client) siemAnswer(a *answer, r SIEMRequest) (*SIEMBatch, error) {
+func (a *answer) siem(r SIEMRequest) (*SIEMBatch, error) {
 	body := bufio.NewReaderSize(a.body, maxHead)
 	head, err := body.Peek(maxHead)
 	if err != nil && err != io.EOF {
-		return nil, fmt.Errorf("%s: reading the answer: %w", a.uri, err)
+		return nil, fmt.Errorf("%s: reading the answer: %w", a.endpoint.Path, err)
 	}
 	next := a.header.Get("Mc-Siem-Token")
 	attached, name := attachment(a.header.Get("Content-Disposition"))
@@ -83,11 +103,12 @@ func (c *Client) siemAnswer(a *answer, r SIEMRequest) (*SIEMBatch, error) {
 	json := !isZip(head) && isJSON(head)
 	switch {
 	case json && (isEnvelopeHead(trim(head)) || (!attached && next == "")):
-		return c.siemJSON(&answer{a.uri, a.header, a.mediaType, readCloser{body, a.body}, a.redact}, r, next)
+		a.body = readCloser{body, a.body}
+		return a.siemJSON(r, next)
 	case !isZip(head) && !attached && next == "":
 		return nil, a.unexpected(head)
 	case next == "":
-		return nil, &ResponseError{a.uri, "a batch without the token of the next one"}
+		return nil, &ResponseError{a.endpoint.Path, "a batch without the token of the next one"}
 	case len(next) > maxToken:
 		return nil, a.longToken()
 	}
@@ -95,7 +116,7 @@ func (c *Client) siemAnswer(a *answer, r SIEMRequest) (*SIEMBatch, error) {
 }
 
 func (a *answer) longToken() error {
-	return &ResponseError{a.uri, "a next token of more than 16 KiB"}
+	return &ResponseError{a.endpoint.Path, "a next token of more than 16 KiB"}
 }
 
 type readCloser struct {
@@ -106,11 +127,8 @@ type readCloser struct {
 // siemJSON reads a JSON answer: a refusal, nil when nothing is new, a batch when
 // it has records or leads on. The answer that is the last for now may name a next
 // token too: the request's stays.
-func (c *Client) siemJSON(a *answer, r SIEMRequest, next string) (*SIEMBatch, error) {
+func (a *answer) siemJSON(r SIEMRequest, next string) (*SIEMBatch, error) {
 	e, err := a.envelope()
-	if refusal, ok := err.(*APIError); ok {
-		return nil, c.refused(refusal)
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -105,7 +105,7 @@ func Start(o Options) (*Collector, error) {
 
 func newClient(cfg config.Config, log *slog.Logger) (*mimecast.Client, error) {
 	return mimecast.NewClient(mimecast.Options{
-		BaseURL: cfg.BaseURL, Credentials: cfg.Credentials, Timeout: cfg.HTTPTimeout,
+		BaseURL: cfg.BaseURL, Auth: cfg.Auth, Timeout: cfg.HTTPTimeout,
 		ProxyURL: cfg.ProxyURL, CAPEM: cfg.CAPEM, Insecure: !cfg.TLSVerify,
 		OnRateLimit: func(wait time.Duration) { sayRateLimit(log, wait) },
 	})

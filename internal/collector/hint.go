@@ -39,7 +39,36 @@ func whatToDo(err error) string {
 	case errors.As(err, &network) && network.Timeout():
 		return "nothing came within http_timeout: check the network, or raise http_timeout"
 	}
-	return mimecast.Hint(err)
+	if errors.As(err, &refusal) {
+		return aboutRefusal(refusal)
+	}
+	return ""
+}
+
+func aboutRefusal(refusal *mimecast.APIError) string {
+	switch refusal.Cause() {
+	case mimecast.CausePermission:
+		return "the user lacks a permission: " + aboutPermission(refusal.Endpoint)
+	case mimecast.CauseExpiredKey:
+		return "the access key has expired: make a new one, and set Authentication Profile TTL to Never Expires for its user"
+	case mimecast.CauseApplication:
+		return "check app_id and app_key, and that the API application is enabled"
+	case mimecast.CauseKeys:
+		return "check app_key, access_key and secret_key, and this machine's clock; a change of the user's password ends its access key"
+	case mimecast.CauseRegion:
+		return "the account is in another region: check region or base_url"
+	case mimecast.CausePath, mimecast.CauseRedirect:
+		return "check base_url or region"
+	}
+	return ""
+}
+
+func aboutPermission(e mimecast.Endpoint) string {
+	needs := "its administrator role needs " + e.Permission
+	if e.Setting != "" {
+		needs += ", and " + e.Setting + " must be on for the account"
+	}
+	return needs
 }
 
 func aboutCertificate(err error, who, option string) string {

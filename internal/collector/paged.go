@@ -37,20 +37,15 @@ const maxDrift = 10 * time.Second
 // answer, this machine's is all there is.
 var errClock = errors.New("the service's clock is another one")
 
-// paging is what tells one paged log from another.
-type paging struct {
-	source   string // log_source
-	logType  string // log_type
-	pages    mimecast.PagedLog
-	pageSize int
-}
-
 // paged polls a log that is served in pages. Events turn up late, and many
 // share a second, so each poll reads some time again and drops what was
 // delivered by its id.
 type paged struct {
-	s *stream
-	paging
+	s        *stream
+	log      mimecast.Log    // its Family is log_source, its Name log_type
+	filter   mimecast.Filter // nil: all events
+	pageSize int
+
 	lookback, overlap, interval time.Duration
 
 	pos       position.Paged // behind what is in the queue
@@ -58,11 +53,16 @@ type paged struct {
 	decoder   record.JSONDecoder
 }
 
-func newPaged(s *stream, cfg config.Config, p paging) *paged {
-	return &paged{
-		s: s, paging: p, lookback: cfg.InitialLookback, overlap: cfg.Overlap, interval: cfg.PollInterval,
+func newPaged(s *stream, cfg config.Config, log mimecast.Log) *paged {
+	p := &paged{
+		s: s, log: log, pageSize: cfg.PageSize,
+		lookback: cfg.InitialLookback, overlap: cfg.Overlap, interval: cfg.PollInterval,
 		delivered: map[[16]byte]int64{},
 	}
+	if cfg.Filter.Log().Name == log.Name {
+		p.filter = cfg.Filter
+	}
+	return p
 }
 
 func (p *paged) load(s *checkpoint.Store) error {
@@ -125,7 +125,7 @@ type pagedRun struct {
 func (p *paged) newRun() *pagedRun {
 	now := p.s.client.Now()
 	run := &pagedRun{now: now, seen: map[uint64]struct{}{}}
-	run.ask = mimecast.PageRequest{From: p.pos.From(p.overlap), To: now.Truncate(time.Second), Size: p.pageSize}
+	run.ask = mimecast.PageRequest{From: p.pos.From(p.overlap), To: now.Truncate(time.Second), Filter: p.filter, Size: p.pageSize}
 	if p.pos.IsZero() {
 		run.ask.From = now.Add(-p.lookback).Truncate(time.Second)
 	}
@@ -255,7 +255,7 @@ func (p *paged) page(ctx context.Context, r mimecast.PageRequest) (mimecast.Page
 	var backoff mimecast.Backoff
 	began := time.Now()
 	for again := false; ; again = true {
-		page, err := p.pages(ctx, r)
+		page, err := p.s.client.Page(ctx, p.log, r)
 		if err == nil {
 			p.s.answered()
 			return page, nil
@@ -335,7 +335,7 @@ func (p *paged) take(ctx context.Context, e mimecast.Event, from, now time.Time)
 		p.delivered[id.Hash] = max(kept, id.Unix) // as long as it is served
 		return nil
 	}
-	origin := record.Origin{Source: p.source, Type: p.logType, Collected: now}
+	origin := record.Origin{Source: p.log.Family, Type: p.log.Name, Time: p.log.Time, Collected: now}
 	buf, err := p.decoder.Object(p.s.out.Buf(origin.Source, origin.Type), origin, e.JSON)
 	if err != nil {
 		return p.unparsed(ctx, e, id, origin, err)
@@ -357,7 +357,7 @@ func (p *paged) unparsed(ctx context.Context, e mimecast.Event, id checkpoint.ID
 			ids = append(ids, id)
 		}
 		buf := record.AppendUnparsed(p.s.out.Buf(o.Source, record.Unparsed), o,
-			record.Piece{File: p.logType, Error: reason.Error(), Offset: int64(offset), Raw: raw})
+			record.Piece{File: p.log.Name, Error: reason.Error(), Offset: int64(offset), Raw: raw})
 		p.s.out.Add(buf, delivery.Place{}, ids...)
 		if err := p.s.out.Send(ctx); err != nil {
 			return err

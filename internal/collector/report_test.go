@@ -26,8 +26,8 @@ import (
 	"fluent-bit-mimecast/mimecast"
 )
 
-func testCredentials() (mimecast.Credentials, error) {
-	return mimecast.Credentials{AppID: "app-id", AppKey: "app-key", AccessKey: "access-key", SecretKey: "c2VjcmV0LWtleQ=="}, nil
+func testKeys() (mimecast.Keys, error) {
+	return mimecast.Keys{AppID: "app-id", AppKey: "app-key", AccessKey: "access-key", SecretKey: "c2VjcmV0LWtleQ=="}, nil
 }
 
 func TestReportOfARateLimitThatIsUsedUp(t *testing.T) {
@@ -40,7 +40,7 @@ func TestReportOfARateLimitThatIsUsedUp(t *testing.T) {
 		defer server.Close()
 		base, _ := url.Parse(server.URL)
 		var log logBuffer
-		client, err := newClient(config.Config{BaseURL: base, Credentials: testCredentials, HTTPTimeout: time.Minute, TLSVerify: true},
+		client, err := newClient(config.Config{BaseURL: base, Auth: mimecast.NewHMAC(testKeys), HTTPTimeout: time.Minute, TLSVerify: true},
 			slog.New(slog.NewTextHandler(&log, nil)))
 		if err != nil {
 			t.Fatal(err)
@@ -117,7 +117,7 @@ func TestReportNamesTheOptionToCheck(t *testing.T) {
 			cfg.ProxyURL, _ = url.Parse(proxy)
 			cfg.ProxyURL.User = url.UserPassword(user, password)
 		}
-		cfg.Credentials, cfg.TLSVerify = testCredentials, true
+		cfg.Auth, cfg.TLSVerify = mimecast.NewHMAC(testKeys), true
 		if cfg.HTTPTimeout == 0 {
 			cfg.HTTPTimeout = 10 * time.Second
 		}

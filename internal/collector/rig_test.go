@@ -220,7 +220,7 @@ func (r *rig) client() *mimecast.Client {
 	r.t.Helper()
 	base, _ := url.Parse("https://eu-api.mimecast.com")
 	c, err := mimecast.NewClient(mimecast.Options{
-		BaseURL: base, Timeout: r.cfg.HTTPTimeout, Credentials: r.cfg.Credentials,
+		BaseURL: base, Timeout: r.cfg.HTTPTimeout, Auth: r.cfg.Auth,
 		Transport: transport(func(req *http.Request) (*http.Response, error) {
 			if answer := r.answer.Load(); answer != nil {
 				return exchange(answer, req)

@@ -10,22 +10,20 @@ import (
 	"fluent-bit-mimecast/mimecast"
 )
 
-// Names of the streams, as the option `logs` spells them.
-const (
-	SIEM          = "siem"
-	Impersonation = "impersonation"
-)
+// SIEM is the name of the SIEM logs in the option `logs`. Other logs go by the
+// names that [mimecast.Logs] gives them.
+const SIEM = "siem"
 
 // DBOff is the value of `db` that keeps no position.
 const DBOff = "off"
 
 // Config is one [INPUT] block, read and checked.
 type Config struct {
-	BaseURL     *url.URL // scheme and host alone
-	Credentials mimecast.CredentialSource
-	AppID       string // as read when the block was started
-	Account     string // what positions go by: the block's name for it, or AppID
-	DB          string // path of the checkpoint file; empty when it is off
+	BaseURL *url.URL      // scheme and host alone
+	Auth    mimecast.Auth // reads the `…_file` options anew after a refusal
+	AppID   string        // as read when the block was started
+	Account string        // what positions go by: the block's name for it, or AppID
+	DB      string        // path of the checkpoint file; empty when it is off
 
 	Logs            []string // streams, each once
 	SIEMFormat      mimecast.Format

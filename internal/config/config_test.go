@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"flag"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -17,7 +18,7 @@ import (
 	"fluent-bit-mimecast/mimecast"
 )
 
-var update = flag.Bool("update", false, "write the option table into the README")
+var update = flag.Bool("update", false, "write the tables into the README")
 
 // block is the least that a block needs, with more options in pairs.
 func block(more ...string) map[string]string {
@@ -34,6 +35,20 @@ func parse(b map[string]string) (Config, error) {
 	return Parse(func(key string) string { return b[key] })
 }
 
+// signsWith reports whether auth, after a refusal, signs with the keys of block
+// and this application key.
+func signsWith(auth mimecast.Auth, appKey string) (bool, error) {
+	r := httptest.NewRequest(http.MethodPost, "https://eu-api.mimecast.com/api/x", nil)
+	auth.Refused(r)
+	if err := auth.Authorize(r, time.Now()); err != nil {
+		return false, err
+	}
+	same := mimecast.NewHMAC(func() (mimecast.Keys, error) {
+		return mimecast.Keys{AppID: "id", AppKey: appKey, AccessKey: "access", SecretKey: "c2VjcmV0"}, nil
+	})
+	return !same.Refused(r), nil
+}
+
 func TestDefaults(t *testing.T) {
 	c, err := parse(block())
 	if err != nil {
@@ -42,11 +57,10 @@ func TestDefaults(t *testing.T) {
 	if c.BaseURL.String() != "https://eu-api.mimecast.com" {
 		t.Errorf("base URL %s", c.BaseURL)
 	}
-	creds, err := c.Credentials()
-	if want := (mimecast.Credentials{AppID: "id", AppKey: "key", AccessKey: "access", SecretKey: "c2VjcmV0"}); err != nil || creds != want {
-		t.Errorf("credentials: got %#v, %v", creds, err)
+	if signed, err := signsWith(c.Auth, "key"); !signed || err != nil {
+		t.Errorf("signs with other keys: %v", err)
 	}
-	c.BaseURL, c.Credentials = nil, nil
+	c.BaseURL, c.Auth = nil, nil
 	want := Config{
 		AppID: "id", Account: "id", DB: "/var/lib/x.db", Logs: []string{"siem", "impersonation"}, SIEMFormat: mimecast.JSON, SIEMCompress: true,
 		PageSize: 500, InitialLookback: 7 * 24 * time.Hour, Overlap: time.Hour, PollInterval: time.Minute,
@@ -217,32 +231,32 @@ func TestCredentialFiles(t *testing.T) {
 	}
 	check := func(want string) {
 		t.Helper()
-		if got, err := c.Credentials(); err != nil || got.AppKey != want {
-			t.Errorf("got %q, %v, want %q", got.AppKey, err, want)
+		if signed, err := signsWith(c.Auth, want); err != nil || !signed {
+			t.Errorf("does not sign with %q: %v", want, err)
 		}
 	}
 	check("old")
 	write("  new \r\n")
 	check("new")
 	write("")
-	if _, err := c.Credentials(); err == nil || !strings.Contains(err.Error(), "app_key_file: ") {
+	if _, err := signsWith(c.Auth, ""); err == nil || !strings.Contains(err.Error(), "app_key_file: ") {
 		t.Errorf("an empty file: %v", err)
 	}
 	write("\ufeff marked \r\n")
 	check("marked")
 	write("\ufeff\n")
-	if _, err := c.Credentials(); err == nil || !strings.Contains(err.Error(), "is empty") {
+	if _, err := signsWith(c.Auth, ""); err == nil || !strings.Contains(err.Error(), "is empty") {
 		t.Errorf("a byte order mark alone: %v", err)
 	}
 	for _, text := range []string{"\xff\xfek\x00e\x00y\x00", "\xfe\xff\x00k\x00e\x00y", "k\x00e\x00y\x00\n\x00", "\x00k\x00e\x00y"} {
 		write(text)
-		_, err := c.Credentials()
+		_, err := signsWith(c.Auth, "")
 		if err == nil || !strings.Contains(err.Error(), "app_key_file: ") || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "UTF-16; save it as UTF-8") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 	write("two words")
-	if _, err := c.Credentials(); err == nil || strings.Contains(err.Error(), "words") {
+	if _, err := signsWith(c.Auth, ""); err == nil || strings.Contains(err.Error(), "words") {
 		t.Errorf("a value that is none: %v", err)
 	}
 	if _, err := parse(block("app_key", "", "app_key_file", dir)); err == nil {
@@ -294,25 +308,29 @@ func TestParseReadsTheTable(t *testing.T) {
 	}
 }
 
-// TestREADMEHasTheTable fails when the README's table is stale; go test
-// ./internal/config -update writes it.
-func TestREADMEHasTheTable(t *testing.T) {
-	const path, begin, end = "../../README.md", "<!-- options -->\n", "<!-- /options -->"
+// TestREADMEHasTheTables fails when a table of the README is stale; go test
+// ./internal/config -update writes them.
+func TestREADMEHasTheTables(t *testing.T) {
+	const path = "../../README.md"
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok1 := strings.Cut(string(b), begin)
-	_, after, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		t.Fatalf("the README has no place for the table, between %q and %q", begin, end)
+	want := string(b)
+	for name, table := range map[string]string{"options": Markdown(), "logs": LogsMarkdown()} {
+		begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
+		before, rest, ok1 := strings.Cut(want, begin)
+		_, after, ok2 := strings.Cut(rest, end)
+		if !ok1 || !ok2 {
+			t.Fatalf("the README has no place for the table, between %q and %q", begin, end)
+		}
+		want = before + begin + table + end + after
 	}
-	want := before + begin + Markdown() + end + after
 	if want == string(b) {
 		return
 	}
 	if !*update {
-		t.Fatal("the README's option table is stale: go test ./internal/config -update")
+		t.Fatal("a table of the README is stale: go test ./internal/config -update")
 	}
 	if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
 		t.Fatal(err)

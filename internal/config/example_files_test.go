@@ -37,7 +37,7 @@ func TestExampleFiles(t *testing.T) {
 	if err != nil || len(c.Warnings) > 0 {
 		t.Errorf("%v, warnings %q", err, c.Warnings)
 	}
-	if !cmp.Equal(c.Logs, []string{SIEM, Impersonation}) || fromYAML["storage.type"] != "filesystem" {
+	if !cmp.Equal(c.Logs, []string{SIEM, "impersonation"}) || fromYAML["storage.type"] != "filesystem" {
 		t.Errorf("the examples should show both logs and file system storage: %v", fromYAML)
 	}
 }

@@ -3,6 +3,9 @@ package config
 import (
 	"fmt"
 	"strings"
+	"time"
+
+	"fluent-bit-mimecast/mimecast"
 )
 
 // Option is one row of the option table: what a user may write in an [INPUT]
@@ -11,42 +14,62 @@ type Option struct {
 	Key     string
 	Default string // as a user would write it; "" when there is none
 	Doc     string // one line, for the README
+	set     setter
 }
+
+const day = 24 * time.Hour
 
 // Options returns the table, in the order of the README. Every key that the
 // plugin reads is in it, and nothing else.
-func Options() []Option {
+func Options() []Option { return new(settings).options() }
+
+// options is the table, whose rows set s.
+func (s *settings) options() []Option {
+	c, filter := &s.config, &s.config.Filter
 	return []Option{
-		{"base_url", "", "Base URL of the API, for instance `https://eu-api.mimecast.com`. Needed unless `region` is set."},
-		{"region", "", "Picks the base URL: " + code(regionNames()) + "."},
-		{"app_id", "", "Application id of the API application. Needed, here or in `app_id_file`."},
-		{"app_id_file", "", "Path of a file that holds it. Like every `…_file`, read again when the service refuses a request."},
-		{"app_key", "", "Application key. Needed, here or in `app_key_file`."},
-		{"app_key_file", "", "Path of a file that holds it."},
-		{"access_key", "", "Access key of the user association. Needed, here or in `access_key_file`."},
-		{"access_key_file", "", "Path of a file that holds it."},
-		{"secret_key", "", "Secret key of the user association, in base64 as Mimecast shows it. Needed, here or in `secret_key_file`."},
-		{"secret_key_file", "", "Path of a file that holds it."},
-		{"db", "", "Path of the checkpoint file, made with mode 0600. Needed. `off` keeps no position: every restart reads everything that Mimecast still has again."},
-		{"account", "", "Name that the positions in `db` go by; unless set, the application id as it is read at the start. With a name of its own, a block goes on where it is when its application id changes. At most 128 bytes, without `|`."},
-		{"logs", "siem,impersonation", "Which logs to collect: " + code(streamNames) + "."},
-		{"siem_format", "json", "Format to ask for: " + code(siemFormats) + ". Records come out the same."},
-		{"siem_compress", "on", "`on` asks for zip batches of many files, `off` for one plain file at a time."},
-		{"impersonation_page_size", "500", "Events to ask for in one page, 1 to 10000."},
-		{"tagged_malicious", "", "Only impersonation events that were (`true`) or were not (`false`) tagged malicious."},
-		{"search_field", "", "Field that `query` is looked for in: " + code(searchFields) + "."},
-		{"query", "", "Only impersonation events with this text. Needed with `search_field`."},
-		{"identifiers", "", "Only impersonation events with one of these identifiers, separated by commas."},
-		{"actions", "", "Only impersonation events with one of these actions, separated by commas."},
-		{"initial_lookback", "7d", "How far back impersonation logs start when there is no position yet."},
-		{"overlap", "1h", "How far back each impersonation poll reads again, for events that turn up late. What was delivered before is dropped by its id."},
-		{"poll_interval", "60s", "How long to wait once the service has nothing new. After a batch the next one is asked for at once."},
-		{"tag_by_type", "off", "`on` gives each record the tag `{tag}.{log_source}.{log_type}`. Outputs and filters then have to match that, for instance `mimecast.*`. After 64 such tags, other log types share `{tag}.{log_source}.other`, until the next start."},
-		{"http_timeout", "60s", "How long to wait for a connection, for an answer to begin, and for its next bytes."},
-		{"proxy_url", "", "Proxy to use (`http`, `https` or `socks5`). Without it the environment decides (`HTTPS_PROXY`, `NO_PROXY`)."},
-		{"tls_ca_file", "", "PEM file of the certificate authorities to trust instead of the system's."},
-		{"tls_verify", "on", "`off` accepts any certificate: for tests only."},
+		{"base_url", "", "Base URL of the API, for instance `https://eu-api.mimecast.com`. Needed unless `region` is set.", text(&s.base)},
+		{"region", "", "Picks the base URL: " + code(mimecast.RegionNames()) + ".", oneOf(&s.region, mimecast.RegionNames())},
+		{"app_id", "", "Application id of the API application. Needed, here or in `app_id_file`.", s.keys.appID.here},
+		{"app_id_file", "", "Path of a file that holds it. Like every `…_file`, read again when the service refuses a request.", s.keys.appID.file},
+		{"app_key", "", "Application key. Needed, here or in `app_key_file`.", s.keys.appKey.here},
+		{"app_key_file", "", "Path of a file that holds it.", s.keys.appKey.file},
+		{"access_key", "", "Access key of the user association. Needed, here or in `access_key_file`.", s.keys.accessKey.here},
+		{"access_key_file", "", "Path of a file that holds it.", s.keys.accessKey.file},
+		{"secret_key", "", "Secret key of the user association, in base64 as Mimecast shows it. Needed, here or in `secret_key_file`.", s.keys.secretKey.here},
+		{"secret_key_file", "", "Path of a file that holds it.", s.keys.secretKey.file},
+		{"db", "", "Path of the checkpoint file, made with mode 0600. Needed. `off` keeps no position: every restart reads everything that Mimecast still has again.", db(&c.DB)},
+		{"account", "", "Name that the positions in `db` go by; unless set, the application id as it is read at the start. With a name of its own, a block goes on where it is when its application id changes. At most 128 bytes, without `|`.", account(&c.Account)},
+		{"logs", "siem,impersonation", "Which logs to collect: " + code(logNames()) + ".", wordsOf(&c.Logs, logNames())},
+		{"siem_format", "json", "Format to ask for: " + code(formats()) + ". Records come out the same.", oneOf(&c.SIEMFormat, formats())},
+		{"siem_compress", "on", "`on` asks for zip batches of many files, `off` for one plain file at a time.", onOff(&c.SIEMCompress)},
+		{"impersonation_page_size", "500", "Events to ask for in one page, 1 to 10000.", number(&c.PageSize, 1, 10000)},
+		{"tagged_malicious", "", "Only impersonation events that were (`true`) or were not (`false`) tagged malicious.", trueFalse(&filter.TaggedMalicious)},
+		{"search_field", "", "Field that `query` is looked for in: " + code(mimecast.KnownSearchFields()) + ".", oneOf(&filter.SearchField, mimecast.KnownSearchFields())},
+		{"query", "", "Only impersonation events with this text. Needed with `search_field`.", text(&filter.Query)},
+		{"identifiers", "", "Only impersonation events with one of these identifiers, separated by commas.", words(&filter.Identifiers, mimecast.KnownIdentifiers())},
+		{"actions", "", "Only impersonation events with one of these actions, separated by commas.", words(&filter.Actions, mimecast.KnownActions())},
+		{"initial_lookback", "7d", "How far back logs other than `siem` start when there is no position yet.", duration(&c.InitialLookback, 0, 3650*day)},
+		{"overlap", "1h", "How far back each poll of logs other than `siem` reads again, for events that turn up late. What was delivered before is dropped.", duration(&c.Overlap, 0, 30*day)},
+		{"poll_interval", "60s", "How long to wait once the service has nothing new. After a batch the next one is asked for at once.", duration(&c.PollInterval, time.Second, day)},
+		{"tag_by_type", "off", "`on` gives each record the tag `{tag}.{log_source}.{log_type}`. Outputs and filters then have to match that, for instance `mimecast.*`. After 64 such tags, other log types share `{tag}.{log_source}.other`, until the next start.", onOff(&c.TagByType)},
+		{"http_timeout", "60s", "How long to wait for a connection, for an answer to begin, and for its next bytes.", duration(&c.HTTPTimeout, time.Second, time.Hour)},
+		{"proxy_url", "", "Proxy to use (`http`, `https` or `socks5`). Without it the environment decides (`HTTPS_PROXY`, `NO_PROXY`).", proxyURL(&c.ProxyURL)},
+		{"tls_ca_file", "", "PEM file of the certificate authorities to trust instead of the system's.", certificates(&c.CAPEM)},
+		{"tls_verify", "on", "`off` accepts any certificate: for tests only.", onOff(&c.TLSVerify)},
 	}
+}
+
+// logNames returns what the option logs may name.
+func logNames() []string {
+	names := []string{SIEM}
+	for _, l := range mimecast.Logs() {
+		names = append(names, l.Name)
+	}
+	return names
+}
+
+func formats() []mimecast.Format {
+	return []mimecast.Format{mimecast.JSON, mimecast.KeyValue}
 }
 
 // Markdown returns the option table as it stands in the README.
@@ -63,6 +86,22 @@ func Markdown() string {
 	return b.String()
 }
 
-func code(words []string) string {
-	return "`" + strings.Join(words, "` `") + "`"
+// LogsMarkdown returns the table of the logs as it stands in the README.
+func LogsMarkdown() string {
+	var b strings.Builder
+	b.WriteString("| `logs` | `log_source` | `log_type` | the user's role needs |\n|---|---|---|---|\n")
+	row := func(name, source, kind string, e mimecast.Endpoint) {
+		needs := "*" + strings.ReplaceAll(e.Permission, "|", `\|`) + "*"
+		if e.Setting != "" {
+			needs += "; *" + e.Setting + "* must be on for the account"
+		}
+		fmt.Fprintf(&b, "| [`%s`](%s) | `%s` | %s | %s |\n", name, e.Page, source, kind, needs)
+	}
+	row(SIEM, "siem", "by the log file's name", mimecast.SIEM())
+	for _, l := range mimecast.Logs() {
+		row(l.Name, l.Family, "`"+l.Name+"`", l.Endpoint)
+	}
+	return b.String()
 }
+
+func code[T ~string](words []T) string { return "`" + join(words, "` `") + "`" }

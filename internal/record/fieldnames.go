@@ -3,6 +3,9 @@ package record
 // What is known of the fields of SIEM logs. Source: Mimecast's pages on the log
 // types of API 1.0, and their sample records.
 
+// isTimeKey reports whether a field holds the time of a record.
+func isTimeKey(key []byte) bool { return string(key) == "datetime" || string(key) == "eventTime" }
+
 // isSubject reports whether a field holds what the sender of a mail wrote.
 func isSubject(key []byte) bool { return string(key) == "Subject" || string(key) == "subject" }
 

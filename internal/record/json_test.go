@@ -700,3 +700,16 @@ func normalNumber(n json.Number) any {
 	}
 	return fmt.Sprintf("float %v", f)
 }
+
+func TestJSONTimeOfTheOrigin(t *testing.T) {
+	o := origin()
+	o.Time = "date"
+	var d JSONDecoder
+	rec, err := d.Object(nil, o, []byte(`{"eventTime":"2001-10-19T07:06:40+0100","date":"2021-10-19T07:06:40+0100"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sec, _ := open(t, rec); sec != 1634623600 {
+		t.Errorf("got %d, want the time of the member date", sec)
+	}
+}

@@ -131,7 +131,7 @@ func (e *jsonEncoder) place(next int, raw, dst []byte, mark int, first bool) (ki
 	ref := keyRef{len(dst) - textLen(dst[mark:]), len(dst)}
 	k := isText
 	switch key := dst[ref.at:ref.end]; {
-	case isTimeKey(key):
+	case e.isTime(key):
 		k = isTime
 	case e.origin.Types != nil && (string(key) == "type" || string(key) == "eventType"):
 		k = isType
@@ -292,9 +292,12 @@ func (e *jsonEncoder) repeated(dst []byte, first int, ref keyRef) bool {
 	return false
 }
 
-// isTimeKey names the fields that hold the time of an event.
-func isTimeKey(key []byte) bool {
-	return string(key) == "datetime" || string(key) == "eventTime"
+// isTime reports whether a field holds the time of the record.
+func (e *jsonEncoder) isTime(key []byte) bool {
+	if e.origin.Time != "" {
+		return string(key) == e.origin.Time
+	}
+	return isTimeKey(key)
 }
 
 // stamp sets the time of the record at rec from an encoded value, if it is a

@@ -36,6 +36,7 @@ func TimeOf(t time.Time) (Time, bool) {
 type Origin struct {
 	Source    string    // log_source: siem, ttp
 	Type      string    // log_type: receipt, process, …
+	Time      string    // member of a JSON record that holds its time; empty: those of SIEM logs
 	Collected time.Time // timestamp of records that have none of their own
 	// Types holds the log_type of JSON records whose field type or eventType has
 	// that value, as those of API 2.0 do. The first of these fields with a value

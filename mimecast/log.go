@@ -1,0 +1,49 @@
+package mimecast
+
+// Logs returns the table of the logs that are served in pages, in the order in
+// which a user reads of them. A row is all that is known of its log.
+func Logs() []Log {
+	return []Log{
+		Impersonation(),
+	}
+}
+
+// Log is a log that the service serves in pages. [Client.Page] reads it.
+type Log struct {
+	Name     string // a-z, 0-9 and _, a letter first; each log has its own
+	Family   string // of logs that belong together, such as ttp; spelled as Name
+	Endpoint Endpoint
+
+	// Shape of an answer: data[].{List} are lists of events. An empty List
+	// means that the elements of data are the events.
+	List string
+	ID   string // member of an event that is its unique id; empty: it has none
+	Time string // member of an event that is its time, with an offset
+
+	// Names of the filters for the times of the first and the last event, both
+	// included, and the layout of package time in which they are written.
+	From, To   string
+	TimeLayout string
+	// OldestFirst reports whether the log has a filter oldestFirst, which
+	// Client.Page then sets. Others come newest first.
+	OldestFirst bool
+}
+
+// Endpoint is one of the API's, as its documentation describes it.
+type Endpoint struct {
+	Path       string // for instance /api/ttp/url/get-logs
+	Permission string // what the role of the caller needs, as the console spells it
+	Setting    string // what has to be on for the account; empty: nothing
+	Product    string // what an API 2.0 application needs to call it; empty: 2.0 does not have it
+	Page       string // URL of Mimecast's documentation
+}
+
+// Filter narrows down a log. It encodes as a JSON object whose members are named
+// as in the documentation of the endpoint.
+type Filter interface {
+	Log() Log // that it is for
+}
+
+// timeLayout is how times are written in answers, and in requests where the
+// documentation says nothing else.
+const timeLayout = "2006-01-02T15:04:05-0700"
