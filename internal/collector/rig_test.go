@@ -159,6 +159,14 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+// sized returns how much of something a test does.
+func sized(whole, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return whole
+}
+
 // withRig runs fn in fake time. options are those of the block, in pairs.
 func withRig(t *testing.T, sim simulator.Config, options []string, fn func(r *rig)) {
 	t.Helper()

@@ -37,6 +37,7 @@ func unknown() map[string]space {
 }
 
 func TestRoomUnknown(t *testing.T) {
+	t.Parallel()
 	for name, answer := range unknown() {
 		t.Run(name, func(t *testing.T) {
 			withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
@@ -57,6 +58,7 @@ func TestRoomUnknown(t *testing.T) {
 }
 
 func TestRoomKnown(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		answer space
 		bytes  int64
@@ -92,6 +94,7 @@ func TestRoomKnown(t *testing.T) {
 // TestRoomOfAFullDisk has a disk that is full, then does not know its room, and
 // is full again.
 func TestRoomOfAFullDisk(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
 		r := newRoom("x", slog.New(slog.NewTextHandler(&log, nil)))
