@@ -111,4 +111,3 @@ func count(within []event, matches func(event) bool) int {
 
 // ExpirePages makes every page token given out so far stale: it is refused.
 func (s *Server) ExpirePages() { s.epoch.Add(1) }
-
