@@ -107,7 +107,7 @@ func TestCleanRestartsRepeatNothing(t *testing.T) {
 func TestKillsLoseNothing(t *testing.T) {
 	t.Parallel()
 	repeats := 0
-	for seed := range uint64(sized(20, 4)) {
+	for seed := range uint64(sized(20, 3)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			withRig(t, simulator.Config{Seed: seed}, []string{"impersonation_page_size", "40"}, func(r *rig) {
 				dice := rand.New(rand.NewPCG(seed, 2))
@@ -229,7 +229,7 @@ func TestIdsAreForgottenBehindTheOverlap(t *testing.T) {
 	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "impersonation", "overlap", "10m"}, func(r *rig) {
 		r.start()
-		for range 36 {
+		for range sized(36, 20) {
 			r.sim.AddEvents(100, time.Now(), 10)
 			r.run(10 * time.Minute)
 		}
@@ -246,7 +246,7 @@ func TestIdsAreForgottenBehindTheOverlap(t *testing.T) {
 		}
 		closeStore(r)
 		if kept == 0 || kept > 1500 || inFile == 0 || inFile > 1500 {
-			r.t.Errorf("of 3600 ids %d are kept in memory, %d in the file", kept, inFile)
+			r.t.Errorf("of %d ids %d are kept in memory, %d in the file", 100*sized(36, 20), kept, inFile)
 		}
 	})
 }

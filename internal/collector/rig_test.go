@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -159,6 +160,11 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400) // the tests allocate much and keep little
+	os.Exit(m.Run())
+}
+
 // sized returns how much of something a test does.
 func sized(whole, short int) int {
 	if testing.Short() {
@@ -177,6 +183,7 @@ func withRig(t *testing.T, sim simulator.Config, options []string, fn func(r *ri
 		}
 		defer server.Close()
 		r := &rig{t: t, sim: server, host: &fakeHost{}, dir: t.TempDir()}
+		r.statfs = func(string) (free, total uint64, err error) { return 1 << 40, 1 << 40, nil }
 		r.configure(options...)
 		defer func() {
 			if r.collector != nil {
