@@ -146,6 +146,7 @@ func TestALockedDBIsWaitedFor(t *testing.T) {
 		b.start()
 		b.all()
 		other := *b
+		other.tally = harness.Tally{}
 		other.host.Dir = b.t.TempDir()
 		other.start()
 		b.t.Cleanup(func() {

@@ -18,8 +18,8 @@ import (
 	"strings"
 
 	"fluent-bit-mimecast/internal/checkpoint"
-	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/config"
+	"fluent-bit-mimecast/internal/position"
 )
 
 // verb is one thing that the command does.

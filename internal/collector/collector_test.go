@@ -16,6 +16,7 @@ import (
 )
 
 func TestEverythingOnce(t *testing.T) {
+	t.Parallel()
 	for _, format := range []string{"json", "key_value"} {
 		for _, compress := range []string{"on", "off"} {
 			t.Run(format+" "+compress, func(t *testing.T) {
@@ -37,6 +38,7 @@ func TestEverythingOnce(t *testing.T) {
 }
 
 func TestLargeBatches(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{Types: []string{"receipt", "delivery"}}, nil, func(r *rig) {
 		r.sim.AddBatch(40000) // some 17 MB: spooled to a file, files held and released
 		r.sim.AddBatch(10)
@@ -50,6 +52,7 @@ func TestLargeBatches(t *testing.T) {
 }
 
 func TestTagsByType(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"tag_by_type", "on"}, func(r *rig) {
 		r.sim.AddBatch(100)
 		if _, err := r.sim.AddBatchFiles([]simulator.File{{Name: "receipt_1.log", JSON: []byte("{")}}); err != nil {
@@ -73,7 +76,8 @@ func TestTagsByType(t *testing.T) {
 }
 
 func TestCleanRestartsRepeatNothing(t *testing.T) {
-	for seed := range uint64(12) {
+	t.Parallel()
+	for seed := range uint64(sized(12, 3)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			withRig(t, simulator.Config{Seed: seed}, []string{"impersonation_page_size", "40"}, func(r *rig) {
 				dice := rand.New(rand.NewPCG(seed, 1))
@@ -102,8 +106,9 @@ func TestCleanRestartsRepeatNothing(t *testing.T) {
 }
 
 func TestKillsLoseNothing(t *testing.T) {
+	t.Parallel()
 	repeats := 0
-	for seed := range uint64(20) {
+	for seed := range uint64(sized(20, 3)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			withRig(t, simulator.Config{Seed: seed}, []string{"impersonation_page_size", "40"}, func(r *rig) {
 				dice := rand.New(rand.NewPCG(seed, 2))
@@ -137,6 +142,7 @@ func TestKillsLoseNothing(t *testing.T) {
 }
 
 func TestARestartInsideABatch(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.sim.AddBatch(5000)
 		r.start()
@@ -156,6 +162,7 @@ func TestARestartInsideABatch(t *testing.T) {
 }
 
 func TestABatchThatIsAnotherOneIsDeliveredAgain(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.sim.AddBatch(5000)
 		r.start()
@@ -204,6 +211,7 @@ func closeStore(r *rig) {
 }
 
 func TestLateEvents(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "impersonation"}, func(r *rig) {
 		start := time.Now()
 		r.sim.AddEvents(100, start.Add(-time.Hour), 3)
@@ -219,9 +227,10 @@ func TestLateEvents(t *testing.T) {
 }
 
 func TestIdsAreForgottenBehindTheOverlap(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "impersonation", "overlap", "10m"}, func(r *rig) {
 		r.start()
-		for range 36 {
+		for range sized(36, 20) {
 			r.sim.AddEvents(100, time.Now(), 10)
 			r.run(10 * time.Minute)
 		}
@@ -238,12 +247,13 @@ func TestIdsAreForgottenBehindTheOverlap(t *testing.T) {
 		}
 		closeStore(r)
 		if kept == 0 || kept > 1500 || inFile == 0 || inFile > 1500 {
-			r.t.Errorf("of 3600 ids %d are kept in memory, %d in the file", kept, inFile)
+			r.t.Errorf("of %d ids %d are kept in memory, %d in the file", 100*sized(36, 20), kept, inFile)
 		}
 	})
 }
 
 func TestAPausedInstanceHandsOverNothing(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, nil, func(r *rig) {
 		for range 4 {
 			r.sim.AddBatch(2000)
@@ -266,6 +276,7 @@ func TestAPausedInstanceHandsOverNothing(t *testing.T) {
 }
 
 func TestWhatTheHostDoesNotTakeIsGivenAgain(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, nil, func(r *rig) {
 		r.sim.AddBatch(3000)
 		r.sim.AddEvents(100, time.Now().Add(-time.Hour), 3)
@@ -281,8 +292,10 @@ func TestWhatTheHostDoesNotTakeIsGivenAgain(t *testing.T) {
 }
 
 func TestFlowControl(t *testing.T) {
+	t.Parallel()
+	batch := sized(200000, 60000) // 100 MB of records, or 30
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
-		r.sim.AddBatch(200000) // some 100 MB of records
+		r.sim.AddBatch(batch)
 		r.start()
 		for range 20 {
 			r.step(0)
@@ -295,7 +308,7 @@ func TestFlowControl(t *testing.T) {
 			r.t.Errorf("%d bytes are in the ring of a host that takes none", size)
 		}
 		r.notLogged("count of records can't confirm")
-		for len(r.host.stored) < 200000 {
+		for len(r.host.stored) < batch {
 			r.step(1 << 20)
 		}
 		r.clean()
@@ -303,6 +316,7 @@ func TestFlowControl(t *testing.T) {
 }
 
 func TestACountThatDoesNotAgree(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.host.extra = 1 // as with conditional routes
 		r.sim.AddBatch(3000)
@@ -321,6 +335,7 @@ func TestACountThatDoesNotAgree(t *testing.T) {
 }
 
 func TestAHostThatDropsEverything(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.host.drop = true
 		r.sim.AddBatch(3000)
@@ -338,6 +353,7 @@ func TestAHostThatDropsEverything(t *testing.T) {
 
 // An old host does not tell what it drops: the stream goes on all the same.
 func TestAnOldHostThatDropsEverything(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.host.old, r.host.drop = true, true
 		r.sim.AddBatch(60000) // more than is handed over without a count
@@ -366,6 +382,7 @@ func TestAnOldHostThatDropsEverything(t *testing.T) {
 
 // The main thread of an old host hangs, and goes on later: the doubt ends.
 func TestAnOldHostThatHangs(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.host.old = true
 		r.sim.AddBatch(3000)
@@ -393,6 +410,7 @@ func TestAnOldHostThatHangs(t *testing.T) {
 // A full ring refuses an append after a second: that ends the callback, and
 // nothing refused counts as safe.
 func TestAFullRingEndsTheCallback(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.host.old, r.host.blind = true, true
 		r.sim.AddBatch(3000)
@@ -420,6 +438,7 @@ func TestAFullRingEndsTheCallback(t *testing.T) {
 }
 
 func TestAMainThreadThatHangs(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		for range 5 {
 			r.sim.AddBatch(2000)
@@ -438,9 +457,11 @@ func TestAMainThreadThatHangs(t *testing.T) {
 }
 
 func TestAHostWithoutACount(t *testing.T) {
+	t.Parallel()
+	batch := sized(3000, 500)
 	withRig(t, simulator.Config{}, nil, func(r *rig) {
 		r.host.blind = true
-		r.sim.AddBatch(3000)
+		r.sim.AddBatch(batch)
 		r.sim.AddEvents(100, time.Now().Add(-time.Hour), 3)
 		r.start()
 		r.run(time.Minute)
@@ -450,7 +471,7 @@ func TestAHostWithoutACount(t *testing.T) {
 		r.clean()
 
 		// Stopped some seconds after a hand-over it repeats nothing.
-		r.sim.AddBatch(3000)
+		r.sim.AddBatch(batch)
 		for r.account(r.sim.Expected()).lost > 0 {
 			r.step(1 << 20)
 		}
@@ -462,20 +483,21 @@ func TestAHostWithoutACount(t *testing.T) {
 		r.clean()
 
 		// Killed soon after a hand-over it repeats, and loses nothing.
-		r.sim.AddBatch(3000)
+		r.sim.AddBatch(batch)
 		for r.account(r.sim.Expected()).lost > 0 {
 			r.step(1 << 20)
 		}
 		r.kill()
 		r.start()
 		r.run(time.Minute)
-		if a := r.account(r.sim.Expected()); a.lost > 0 || a.twice == 0 || a.twice > 3000 {
+		if a := r.account(r.sim.Expected()); a.lost > 0 || a.twice == 0 || a.twice > batch {
 			r.t.Errorf("%+v", a)
 		}
 	})
 }
 
 func TestWithoutADB(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"db", "off"}, func(r *rig) {
 		r.sim.AddBatch(100)
 		r.sim.AddEvents(100, time.Now().Add(-time.Hour), 3)
@@ -489,6 +511,7 @@ func TestWithoutADB(t *testing.T) {
 }
 
 func TestADBThatCanNotBeUsedYet(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, nil, func(r *rig) {
 		r.cfg.DB = filepath.Join(r.dir, "later", "x.db")
 		r.sim.AddBatch(100)
@@ -507,6 +530,7 @@ func TestADBThatCanNotBeUsedYet(t *testing.T) {
 }
 
 func TestSummaries(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, nil, func(r *rig) {
 		r.sim.AddBatch(100)
 		r.sim.AddEvents(10, time.Now().Add(-time.Hour), 3)
@@ -520,6 +544,10 @@ func TestSummaries(t *testing.T) {
 }
 
 func TestFlowControlWithoutACount(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes 200 MB of records")
+	}
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.host.blind = true
 		r.sim.AddBatch(400000)
@@ -538,7 +566,8 @@ func TestFlowControlWithoutACount(t *testing.T) {
 }
 
 func TestCleanRestartsByType(t *testing.T) {
-	for seed := range uint64(6) {
+	t.Parallel()
+	for seed := range uint64(sized(6, 3)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			withRig(t, simulator.Config{Seed: seed}, []string{"tag_by_type", "on", "logs", "siem"}, func(r *rig) {
 				dice := rand.New(rand.NewPCG(seed, 3))
@@ -562,6 +591,7 @@ func TestCleanRestartsByType(t *testing.T) {
 }
 
 func TestAKillWhenIdleRepeatsOneRecord(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		file := func(name string, n int) simulator.File {
 			f := simulator.File{Name: name}
@@ -586,13 +616,14 @@ func TestAKillWhenIdleRepeatsOneRecord(t *testing.T) {
 }
 
 func TestAClockThatIsOffAtTheStart(t *testing.T) {
+	t.Parallel()
 	for _, offset := range []time.Duration{30 * time.Minute, 3 * time.Hour, -100 * time.Hour, -8 * 24 * time.Hour} {
 		t.Run(offset.String(), func(t *testing.T) {
 			withRig(t, simulator.Config{DateOffset: offset}, []string{"logs", "impersonation"}, func(r *rig) {
 				service := func() time.Time { return time.Now().Add(offset) }
 				r.start()
 				r.run(5 * time.Minute)
-				for range 20 {
+				for range sized(20, 3) {
 					r.sim.AddEvents(60, service().Add(-time.Minute), 1)
 					r.run(10 * time.Minute)
 				}
@@ -609,6 +640,7 @@ func TestAClockThatIsOffAtTheStart(t *testing.T) {
 }
 
 func TestNothingNewAtABegunBatch(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.sim.AddBatch(5000)
 		r.start()

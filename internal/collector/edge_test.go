@@ -16,6 +16,7 @@ import (
 // TestNewestFirstBehindAFailingPage has a service that ignores the order asked
 // for, and a page with one event: nothing shows yet in which order they come.
 func TestNewestFirstBehindAFailingPage(t *testing.T) {
+	t.Parallel()
 	var began time.Time
 	s := &pageService{size: 1, order: func(events []time.Time) { slices.Reverse(events) }}
 	s.answer = func(w http.ResponseWriter, ask pageAsk) bool {
@@ -36,6 +37,7 @@ func TestNewestFirstBehindAFailingPage(t *testing.T) {
 }
 
 func TestManyRecordsInAJSONAnswer(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		const records = 20001 // more than a page may have
 		list := strings.Repeat(`,{"n":1}`, records)[1:]
@@ -51,6 +53,7 @@ func TestManyRecordsInAJSONAnswer(t *testing.T) {
 // TestADamagedBatchThatIsItsOwnNext is packed anew for each request. What was
 // delivered of it needs no second look.
 func TestADamagedBatchThatIsItsOwnNext(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		packed := 0
 		batch := func(w http.ResponseWriter, _ *http.Request) {

@@ -32,8 +32,12 @@ func passing() []simulator.Fault {
 }
 
 func TestEachFault(t *testing.T) {
-	for _, fault := range passing() {
+	t.Parallel()
+	for i, fault := range passing() {
 		for _, compress := range []string{"on", "off"} {
+			if testing.Short() && (compress == "on") != (i%2 == 0) {
+				continue // one of the two
+			}
 			t.Run(string(fault)+" "+compress, func(t *testing.T) {
 				withRig(t, simulator.Config{BombSize: 32 << 20}, []string{"siem_compress", compress, "impersonation_page_size", "40"}, func(r *rig) {
 					for range 3 {
@@ -42,12 +46,12 @@ func TestEachFault(t *testing.T) {
 					r.sim.AddEvents(100, time.Now().Add(-time.Hour), 3)
 					r.sim.Next(fault)
 					r.start()
-					r.run(20 * time.Minute)
+					r.run(time.Duration(sized(20, 10)) * time.Minute)
 					r.sim.NextAt(simulator.PathSIEM, fault, fault)
 					r.sim.NextAt(simulator.PathImpersonation, fault, fault)
 					r.sim.AddBatch(100)
 					r.sim.AddEvents(50, time.Now().Add(-time.Minute), 3)
-					r.run(40 * time.Minute)
+					r.run(time.Duration(sized(40, 15)) * time.Minute)
 					r.clean()
 					calm(r, 60) // a batch of ten plain files takes ten
 				})
@@ -57,7 +61,8 @@ func TestEachFault(t *testing.T) {
 }
 
 func TestFaultsAtHalfOfAllRequests(t *testing.T) {
-	for seed := range uint64(4) {
+	t.Parallel()
+	for seed := range uint64(sized(4, 2)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			withRig(t, simulator.Config{Seed: seed, BombSize: 32 << 20}, []string{"impersonation_page_size", "40"}, func(r *rig) {
 				if err := r.sim.SetFaults(simulator.Plan{Rate: 0.5, Faults: passing(), Seed: seed}); err != nil {
@@ -85,6 +90,7 @@ func calm(r *rig, requests int) {
 }
 
 func TestARefusedToken(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		for range 5 {
 			r.sim.AddBatch(100)
@@ -120,6 +126,7 @@ func TestARefusedToken(t *testing.T) {
 }
 
 func TestATokenThatIsAlwaysRefused(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		for range 3 {
 			r.sim.AddBatch(100)
@@ -139,6 +146,7 @@ func TestATokenThatIsAlwaysRefused(t *testing.T) {
 // TestUnreadableBatches is one bad batch of each kind, served like that always:
 // the stream moves on, what is readable comes once, and the rest goes out raw.
 func TestUnreadableBatches(t *testing.T) {
+	t.Parallel()
 	for fault, raw := range map[simulator.Fault]bool{
 		simulator.FaultNotAZip: true, simulator.FaultZipCut: true, simulator.FaultZipBadChecksum: true, simulator.FaultZipBomb: true,
 		simulator.FaultFilePoisoned: true, simulator.FaultZipEmpty: false, simulator.FaultFileEmpty: false, simulator.FaultZipHostileNames: false,
@@ -185,6 +193,7 @@ func both(a, b iter.Seq[string]) iter.Seq[string] {
 
 // TestUnreadableBytesAreAllThere puts the raw records of a file together again.
 func TestUnreadableBytesAreAllThere(t *testing.T) {
+	t.Parallel()
 	head := `{"type":"MTA","data":[{"first":1},{"second":2},`
 	damaged := `{"third":` + strings.Repeat("é", 200000)
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
@@ -220,6 +229,7 @@ func TestUnreadableBytesAreAllThere(t *testing.T) {
 }
 
 func TestExpiredKeys(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, nil, func(r *rig) {
 		r.sim.AddBatch(100)
 		r.sim.AddEvents(100, time.Now().Add(-time.Hour), 3)
@@ -243,6 +253,7 @@ func TestExpiredKeys(t *testing.T) {
 }
 
 func TestAClockThatIsOff(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{DateOffset: time.Hour}, nil, func(r *rig) {
 		r.sim.AddBatch(100)
 		r.sim.AddEvents(100, time.Now(), 3)
@@ -254,6 +265,7 @@ func TestAClockThatIsOff(t *testing.T) {
 }
 
 func TestAnOldPosition(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.sim.AddBatch(100)
 		r.start()
@@ -279,6 +291,7 @@ func TestAnOldPosition(t *testing.T) {
 }
 
 func TestLogsHoldNoSecrets(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, nil, func(r *rig) {
 		if err := r.sim.SetFaults(simulator.Plan{Rate: 0.7, Faults: simulator.Faults()}); err != nil {
 			r.t.Fatal(err)
@@ -295,6 +308,7 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 }
 
 func TestAFullDisk(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		var free atomic.Uint64
 		free.Store(1 << 40)
@@ -338,6 +352,7 @@ func TestAFullDisk(t *testing.T) {
 // TestABatchThatIsPackedAnew has an unreadable file in an archive that differs
 // in its bytes, though not in its contents, each time it is asked for.
 func TestABatchThatIsPackedAnew(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		served := 0
 		pack := func() []byte {
@@ -377,6 +392,7 @@ func TestABatchThatIsPackedAnew(t *testing.T) {
 
 // TestABatchThatIsNeverTheSame goes on after a while.
 func TestABatchThatIsNeverTheSame(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		served := 0
 		r.answerWith(func(w http.ResponseWriter, req *http.Request) {
@@ -401,6 +417,7 @@ func TestABatchThatIsNeverTheSame(t *testing.T) {
 
 // TestMuchThatCanNotBeRead is a file of many list elements that are no records.
 func TestMuchThatCanNotBeRead(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		content := `[{"a":1},` + strings.Repeat("0,", 100000) + `{"a":2}]`
 		if _, err := r.sim.AddBatchFiles([]simulator.File{{Name: "receipt_1.log", JSON: []byte(content)}}); err != nil {
@@ -429,6 +446,7 @@ func TestMuchThatCanNotBeRead(t *testing.T) {
 // file stops at a bound: its compressed bytes reach to the archive's end, and
 // hold all that follows.
 func TestNoDirectoryAndARecordTooLong(t *testing.T) {
+	t.Parallel()
 	noise := make([]byte, 600<<10)
 	dice := rand.NewChaCha8([32]byte{})
 	_, _ = dice.Read(noise) // it never fails
@@ -482,6 +500,7 @@ func TestNoDirectoryAndARecordTooLong(t *testing.T) {
 
 // TestUnparsedEventsHaveTheirTag is about tag_by_type.
 func TestUnparsedEventsHaveTheirTag(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "impersonation", "tag_by_type", "on"}, func(r *rig) {
 		deep := strings.Repeat(`{"a":`, 30) + "1" + strings.Repeat("}", 30)
 		r.answerWith(func(w http.ResponseWriter, _ *http.Request) {
@@ -502,6 +521,7 @@ func TestUnparsedEventsHaveTheirTag(t *testing.T) {
 
 // TestServersWhoseClocksDiffer answer in turn.
 func TestServersWhoseClocksDiffer(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "impersonation"}, func(r *rig) {
 		var n atomic.Int64
 		r.answerWith(func(w http.ResponseWriter, _ *http.Request) {
@@ -520,6 +540,7 @@ func TestServersWhoseClocksDiffer(t *testing.T) {
 // TestBrokenBehindBroken has a syntax error in a file whose compressed bytes are
 // broken further on: all of them are kept.
 func TestBrokenBehindBroken(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		var b bytes.Buffer
 		w := zip.NewWriter(&b)
@@ -575,6 +596,7 @@ func TestBrokenBehindBroken(t *testing.T) {
 }
 
 func TestAnEventBeforeTheWindow(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "impersonation"}, func(r *rig) {
 		r.answerWith(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"meta":{"status":200,"pagination":{}},"fail":[],"data":[{"impersonationLogs":[{"id":"MTOKEN:a","eventTime":"1999-12-30T10:00:00+0000"}]}]}`)
@@ -588,7 +610,11 @@ func TestAnEventBeforeTheWindow(t *testing.T) {
 }
 
 func TestADiskThatFailsWhenABatchIsReadBack(t *testing.T) {
+	t.Parallel()
 	for _, compress := range []string{"on", "off"} {
+		if testing.Short() && compress == "on" {
+			continue // it takes as many records for an archive of more than 3 MiB
+		}
 		t.Run(compress, func(t *testing.T) {
 			withRig(t, simulator.Config{Types: []string{"receipt"}}, []string{"logs", "siem", "siem_compress", compress}, func(r *rig) {
 				failures := 0
@@ -599,7 +625,7 @@ func TestADiskThatFailsWhenABatchIsReadBack(t *testing.T) {
 					}
 					return f.ReadAt(p, off)
 				}
-				r.sim.AddBatch(120000)
+				r.sim.AddBatch(sized(120000, 15000))
 				r.start()
 				for range 400 {
 					r.step(1 << 20)

@@ -182,6 +182,7 @@ func withPages(t *testing.T, s *pageService, options []string, fn func(r *rig)) 
 
 // TestAPageThatFailsForAnHour is about a page after the first.
 func TestAPageThatFailsForAnHour(t *testing.T) {
+	t.Parallel()
 	refuse := func(status int, body string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
 			w.WriteHeader(status)
@@ -253,6 +254,7 @@ func TestAPageThatFailsForAnHour(t *testing.T) {
 }
 
 func TestAnEmptyPageThatLeadsToItself(t *testing.T) {
+	t.Parallel()
 	s := &pageService{size: 40, next: func(page, pages int) string {
 		return strconv.Itoa(min(page+1, pages)) // the last one is empty
 	}}
@@ -281,6 +283,7 @@ func TestAnEmptyPageThatLeadsToItself(t *testing.T) {
 
 // TestPagesThatLeadInACircle has events that the circle hides.
 func TestPagesThatLeadInACircle(t *testing.T) {
+	t.Parallel()
 	salt := 0
 	for name, next := range map[string]func(page, pages int) string{
 		"of one":       func(page, _ int) string { return strconv.Itoa(min(page+1, 2)) },
@@ -338,6 +341,7 @@ func TestPagesThatLeadInACircle(t *testing.T) {
 }
 
 func TestEmptyPagesThatLeadInACircle(t *testing.T) {
+	t.Parallel()
 	s := &pageService{size: 10, next: func(page, pages int) string { return strconv.Itoa(max(pages, 1) + (page+1)%2) }}
 	withPages(t, s, nil, func(r *rig) {
 		s.addEvery(5, time.Now().Add(-2*time.Hour), time.Second)
@@ -360,13 +364,14 @@ func TestEmptyPagesThatLeadInACircle(t *testing.T) {
 
 // TestALongPollWhosePagesFail once each, every tenth.
 func TestALongPollWhosePagesFail(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		status int
 		pages  int
 		within time.Duration
 	}{
-		"500": {500, 3000, 20 * time.Minute},
-		"429": {429, 3000, 20 * time.Minute},
+		"500": {500, sized(3000, 600), 20 * time.Minute},
+		"429": {429, sized(3000, 600), 20 * time.Minute},
 		"400": {400, 300, 30 * time.Minute},
 		"401": {401, 300, 30 * time.Minute},
 	} {
@@ -395,6 +400,7 @@ func TestALongPollWhosePagesFail(t *testing.T) {
 
 // TestTokensThatLastForSomePages has more pages than a token lasts for.
 func TestTokensThatLastForSomePages(t *testing.T) {
+	t.Parallel()
 	for _, newestFirst := range []bool{false, true} {
 		t.Run(fmt.Sprint("newest first ", newestFirst), func(t *testing.T) {
 			since := 0
@@ -431,6 +437,7 @@ func TestTokensThatLastForSomePages(t *testing.T) {
 
 // TestATokenThatIsDead and is not refused as the API refuses.
 func TestATokenThatIsDead(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{200, 401, 429, 500} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			alive := time.Time{}
@@ -466,6 +473,7 @@ func TestATokenThatIsDead(t *testing.T) {
 
 // TestEventsOutsideTheWindow must not decide where the next poll starts.
 func TestEventsOutsideTheWindow(t *testing.T) {
+	t.Parallel()
 	for _, stray := range []string{"1980-12-30T10:00:00+0000", "2099-12-30T10:00:00+0000"} {
 		t.Run(stray, func(t *testing.T) {
 			var over atomic.Bool
@@ -502,6 +510,7 @@ func TestEventsOutsideTheWindow(t *testing.T) {
 
 // TestAnEventThatWasNotAskedFor is served in each poll all the same.
 func TestAnEventThatWasNotAskedFor(t *testing.T) {
+	t.Parallel()
 	s := &pageService{size: 10, answer: func(w http.ResponseWriter, _ pageAsk) bool {
 		writePage(w, "", `{"id":"stray","eventTime":"1980-12-30T10:00:00+0000"}`)
 		return true
@@ -520,6 +529,7 @@ func TestAnEventThatWasNotAskedFor(t *testing.T) {
 
 // TestServersWhoseClocksDifferForAnHour never let a poll begin.
 func TestServersWhoseClocksDifferForAnHour(t *testing.T) {
+	t.Parallel()
 	n := 0
 	var over atomic.Bool
 	s := &pageService{size: 10, answer: func(w http.ResponseWriter, _ pageAsk) bool {
@@ -546,6 +556,7 @@ func TestServersWhoseClocksDifferForAnHour(t *testing.T) {
 
 // TestAPausedHostWhilePagesFail has more events than the queue holds.
 func TestAPausedHostWhilePagesFail(t *testing.T) {
+	t.Parallel()
 	s := &pageService{size: 50, long: 10000, answer: func(w http.ResponseWriter, ask pageAsk) bool {
 		stale := ask.token != "" && ask.at.Sub(ask.to) > 5*time.Minute
 		if stale {
@@ -576,6 +587,7 @@ func TestAPausedHostWhilePagesFail(t *testing.T) {
 
 // TestAStopWhileAPageFails interrupts each kind of wait.
 func TestAStopWhileAPageFails(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{400, 401, 429, 500} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			var over atomic.Bool

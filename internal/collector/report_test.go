@@ -31,6 +31,7 @@ func testKeys() (mimecast.Keys, error) {
 }
 
 func TestReportOfARateLimitThatIsUsedUp(t *testing.T) {
+	t.Parallel()
 	check := func(reset, want string) {
 		t.Helper()
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -109,6 +110,7 @@ func saying(t *testing.T, something string) (address string) {
 }
 
 func TestReportNamesTheOptionToCheck(t *testing.T) {
+	t.Parallel()
 	const user, password = "proxy-user", "proxy-password"
 	check := func(cfg config.Config, base, proxy, want string) {
 		t.Helper()
@@ -170,6 +172,7 @@ func TestReportNamesTheOptionToCheck(t *testing.T) {
 }
 
 func TestReportTellsAProxyFromTheNetwork(t *testing.T) {
+	t.Parallel()
 	refused := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	network, proxy := kindOf(refused), kindOf(&net.OpError{Op: "proxyconnect", Err: refused})
 	if network == proxy || kindOf(&mimecast.ProxyError{Status: 407}) != proxy {

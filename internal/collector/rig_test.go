@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -169,6 +170,19 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400) // the tests allocate much and keep little
+	os.Exit(m.Run())
+}
+
+// sized returns how much of something a test does.
+func sized(whole, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return whole
+}
+
 // withRig runs fn in fake time. options are those of the block, in pairs.
 func withRig(t *testing.T, sim simulator.Config, options []string, fn func(r *rig)) {
 	t.Helper()
@@ -179,6 +193,7 @@ func withRig(t *testing.T, sim simulator.Config, options []string, fn func(r *ri
 		}
 		defer server.Close()
 		r := &rig{t: t, sim: server, host: &fakeHost{}, dir: t.TempDir()}
+		r.statfs = func(string) (free, total uint64, err error) { return 1 << 40, 1 << 40, nil }
 		r.configure(options...)
 		defer func() {
 			if r.collector != nil {

@@ -32,6 +32,7 @@ func unknown() map[string]space {
 }
 
 func TestRoomUnknown(t *testing.T) {
+	t.Parallel()
 	for name, answer := range unknown() {
 		t.Run(name, func(t *testing.T) {
 			withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {

@@ -15,6 +15,7 @@ import (
 // TestTypesArePartOfNoPosition has batches of one plain file, whose name is in
 // the digest of what was delivered, whatever type it tells.
 func TestTypesArePartOfNoPosition(t *testing.T) {
+	t.Parallel()
 	for name, digested := range map[string]bool{
 		"receipt_20211018093511655.log":                         true,
 		"logs/Receipt_1.log.gz":                                 true,
@@ -47,6 +48,7 @@ func TestTypesArePartOfNoPosition(t *testing.T) {
 func letters(n int) string { return fmt.Sprintf("type%c%c", 'a'+n/26, 'a'+n%26) }
 
 func TestTooManyTypesShareATag(t *testing.T) {
+	t.Parallel()
 	const warning = "too many log types; further ones share a tag"
 	withRig(t, simulator.Config{}, []string{"tag_by_type", "on"}, func(r *rig) {
 		line := 0

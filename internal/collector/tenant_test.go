@@ -70,6 +70,7 @@ const (
 
 // TestANewApplicationID goes on where it was, in the middle of a batch too.
 func TestANewApplicationID(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{AppID: "app-1", AppKey: "k", AccessKey: "a", SecretKey: "c2VjcmV0"}, []string{"account", "acme"}, func(r *rig) {
 		again, err := simulator.New(simulator.Config{AppID: "app-2", AppKey: "k", AccessKey: "a", SecretKey: "c2VjcmV0"})
 		if err != nil {
@@ -79,7 +80,7 @@ func TestANewApplicationID(t *testing.T) {
 		for _, sim := range []*simulator.Server{r.sim, again} {
 			sim.AddEvents(300, time.Now().Add(-time.Hour), 3)
 			sim.AddBatch(200)
-			sim.AddBatch(20000)
+			sim.AddBatch(sized(20000, 8000))
 			sim.AddBatch(200)
 		}
 		r.start()
@@ -87,7 +88,7 @@ func TestANewApplicationID(t *testing.T) {
 			r.step(3)
 		}
 		r.end()
-		if n := len(r.host.stored); n > 20000 {
+		if n := len(r.host.stored); n > sized(20000, 8000) {
 			t.Fatalf("%d records stored: not inside the batch", n)
 		}
 		r.came("siem", "app-1", "CSIM1A240")
@@ -109,6 +110,7 @@ func TestANewApplicationID(t *testing.T) {
 
 // TestAnotherHost goes on where it was, without the option account.
 func TestAnotherHost(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, nil, func(r *rig) {
 		r.sim.AddEvents(30, time.Now().Add(-time.Hour), 3)
 		r.sim.AddBatch(200)
@@ -131,6 +133,7 @@ func TestAnotherHost(t *testing.T) {
 
 // TestSeveralCodes are those of one customer.
 func TestSeveralCodes(t *testing.T) {
+	t.Parallel()
 	withBlock(t, nil, func(r *rig) {
 		s := scripted(r, map[string]http.HandlerFunc{
 			"": attached(of("C1", 1, 5)+of("C2", 6, 10)+of("C1", 11, 15)+lines(16, 16), "a"), "a": nothing,
@@ -156,6 +159,7 @@ func TestSeveralCodes(t *testing.T) {
 // TestAnotherTenant has a service that goes on from the position of another
 // customer.
 func TestAnotherTenant(t *testing.T) {
+	t.Parallel()
 	withBlock(t, nil, func(r *rig) {
 		s := scripted(r, map[string]http.HandlerFunc{"": attached(of("C1", 1, 10), "a"), "a": nothing})
 		r.start()
@@ -185,10 +189,11 @@ func TestAnotherTenant(t *testing.T) {
 // TestAnotherTenantAndStops has the collector end at each step, most of all
 // inside the first batch. The question is asked again until it is answered.
 func TestAnotherTenantAndStops(t *testing.T) {
+	t.Parallel()
 	const records = 12000 // several pieces
 	for _, kill := range []bool{false, true} {
 		inside := 0
-		for steps := range 10 {
+		for steps := 0; steps < 10; steps += sized(1, 3) {
 			withBlock(t, []string{"poll_interval", "2s"}, func(r *rig) {
 				s := scripted(r, map[string]http.HandlerFunc{"": attached(of("C1", 1, 10), "a"), "a": nothing})
 				r.start()
@@ -239,7 +244,7 @@ func TestAnotherTenantAndStops(t *testing.T) {
 				r.came("siem", "app-2", "C2")
 			})
 		}
-		if inside < 3 {
+		if inside < sized(3, 1) {
 			t.Errorf("killed %v: %d times inside the batch", kill, inside)
 		}
 	}
@@ -248,6 +253,7 @@ func TestAnotherTenantAndStops(t *testing.T) {
 // TestAnotherTenantsFirstBatchIsSkipped has all of the batch that tells delivered
 // before the restart.
 func TestAnotherTenantsFirstBatchIsSkipped(t *testing.T) {
+	t.Parallel()
 	withBlock(t, nil, func(r *rig) {
 		s := scripted(r, map[string]http.HandlerFunc{"": attached(of("C2", 1, 10), "a"), "a": attached(of("C2", 11, 20), "a")})
 		r.start()
@@ -280,6 +286,7 @@ func TestAnotherTenantsFirstBatchIsSkipped(t *testing.T) {
 
 // TestATokenOfAnotherTenantIsRefused, as a service will mostly do.
 func TestATokenOfAnotherTenantIsRefused(t *testing.T) {
+	t.Parallel()
 	for name, first := range map[string]string{"the batch before is the earliest": "a", "the batch before is refused too": "0"} {
 		t.Run(name, func(t *testing.T) {
 			withBlock(t, nil, func(r *rig) {
@@ -319,6 +326,7 @@ func TestATokenOfAnotherTenantIsRefused(t *testing.T) {
 
 // TestRecordsThatDoNotTell leave the question open, over restarts too.
 func TestRecordsThatDoNotTell(t *testing.T) {
+	t.Parallel()
 	withBlock(t, nil, func(r *rig) {
 		s := scripted(r, map[string]http.HandlerFunc{"": attached(of("C1", 1, 10), "a"), "a": nothing})
 		r.start()
@@ -358,6 +366,7 @@ func TestRecordsThatDoNotTell(t *testing.T) {
 
 // TestAnotherTenantsOwnToken has the batch that tells lead to itself.
 func TestAnotherTenantsOwnToken(t *testing.T) {
+	t.Parallel()
 	withBlock(t, nil, func(r *rig) {
 		s := scripted(r, map[string]http.HandlerFunc{"": attached(of("C1", 1, 10), "a"), "a": attached(lines(11, 11), "a")})
 		r.start()
@@ -386,6 +395,7 @@ func TestAnotherTenantsOwnToken(t *testing.T) {
 // TestABatchOfAnotherTenantThatChanges while it is read: what was read first does
 // not count.
 func TestABatchOfAnotherTenantThatChanges(t *testing.T) {
+	t.Parallel()
 	withBlock(t, nil, func(r *rig) {
 		s := scripted(r, map[string]http.HandlerFunc{"": attached(of("C1", 1, 10), "a"), "a": nothing})
 		r.start()
@@ -412,6 +422,7 @@ func TestABatchOfAnotherTenantThatChanges(t *testing.T) {
 
 // TestPositionsWithoutCodes are taken for what they are meant to be.
 func TestPositionsWithoutCodes(t *testing.T) {
+	t.Parallel()
 	withBlock(t, nil, func(r *rig) {
 		s := scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 10), "a"), "a": nothing})
 		r.start()
@@ -441,6 +452,7 @@ func TestPositionsWithoutCodes(t *testing.T) {
 }
 
 func TestManyCodes(t *testing.T) {
+	t.Parallel()
 	withBlock(t, nil, func(r *rig) {
 		content := func(from int) string {
 			var b strings.Builder
@@ -508,6 +520,7 @@ func (r *rig) events() (n int) {
 
 // TestAPagedLogFollows what the SIEM logs tell of the tenant.
 func TestAPagedLogFollows(t *testing.T) {
+	t.Parallel()
 	for name, code := range map[string]string{"same": "C1", "other": "C2"} {
 		t.Run(name, func(t *testing.T) {
 			withBlock(t, []string{"logs", "siem,impersonation"}, func(r *rig) {
@@ -579,6 +592,7 @@ func TestAPagedLogFollows(t *testing.T) {
 
 // TestAPagedLogStaysFurtherBack than where it would start anew.
 func TestAPagedLogStaysFurtherBack(t *testing.T) {
+	t.Parallel()
 	withBlock(t, []string{"logs", "siem,impersonation", "initial_lookback", "1h"}, func(r *rig) {
 		pages := &pageService{size: 50}
 		s := bothLogs(r, map[string]http.HandlerFunc{"": attached(of("C1", 1, 10), "a"), "a": nothing}, pages)
@@ -613,6 +627,7 @@ func TestAPagedLogStaysFurtherBack(t *testing.T) {
 
 // TestAPagedLogAlone has nothing to compare.
 func TestAPagedLogAlone(t *testing.T) {
+	t.Parallel()
 	withBlock(t, []string{"logs", "impersonation"}, func(r *rig) {
 		pages := &pageService{size: 50}
 		bothLogs(r, nil, pages)
@@ -636,6 +651,7 @@ func TestAPagedLogAlone(t *testing.T) {
 }
 
 func TestCompare(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		known, now string
 		want       verdict
@@ -655,6 +671,7 @@ func TestCompare(t *testing.T) {
 
 // TestOtherAccounts names the positions that a log could go on from.
 func TestOtherAccounts(t *testing.T) {
+	t.Parallel()
 	const text = `msg="no position for this account, but for others"`
 	withRig(t, simulator.Config{}, nil, func(r *rig) {
 		r.sim.AddBatch(10)

@@ -197,6 +197,7 @@ func (r *rig) restart(kill bool) {
 const ownNext = "next token is its own"
 
 func TestABatchWhoseNextTokenIsItsOwn(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem", "poll_interval", "1m"}, func(r *rig) {
 		s := scripted(r, map[string]http.HandlerFunc{
 			"":    attached(lines(1, 10), "own"),
@@ -254,6 +255,7 @@ func TestABatchWhoseNextTokenIsItsOwn(t *testing.T) {
 
 // TestAnOwnTokenThatLeadsOn gets its next token in each way that it can.
 func TestAnOwnTokenThatLeadsOn(t *testing.T) {
+	t.Parallel()
 	for name, content := range map[string]string{
 		"same": lines(1, 10), "grown": lines(1, 15), "another": lines(11, 15),
 	} {
@@ -293,7 +295,8 @@ func TestAnOwnTokenThatLeadsOn(t *testing.T) {
 
 // TestAnOwnTokenKilledAtEachStep never loses a record.
 func TestAnOwnTokenAndKills(t *testing.T) {
-	for steps := range 12 {
+	t.Parallel()
+	for steps := 0; steps < 12; steps += sized(1, 3) {
 		withRig(t, simulator.Config{}, []string{"logs", "siem", "poll_interval", "2s"}, func(r *rig) {
 			content := lines(1, 10000) // several pieces
 			s := scripted(r, map[string]http.HandlerFunc{"": attached(content, "own"), "own": attached(lines(50001, 60000), "own")})
@@ -318,6 +321,7 @@ func TestAnOwnTokenAndKills(t *testing.T) {
 }
 
 func TestAnEmptyBatchWhoseNextTokenIsItsOwn(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		s := scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 10), "own"), "own": attached("", "own")})
 		r.start()
@@ -343,6 +347,7 @@ func TestAnEmptyBatchWhoseNextTokenIsItsOwn(t *testing.T) {
 // TestADamagedBatchWhoseNextTokenIsItsOwn has its bytes go out once, whatever
 // container they are in and however the archive is named.
 func TestADamagedBatchWhoseNextTokenIsItsOwn(t *testing.T) {
+	t.Parallel()
 	var archive bytes.Buffer
 	w := zip.NewWriter(&archive)
 	for _, name := range []string{"receipt_1.log", "process_1.log"} {
@@ -415,6 +420,7 @@ func TestADamagedBatchWhoseNextTokenIsItsOwn(t *testing.T) {
 
 // TestAnOwnTokenInAnotherFormat is asked for as it was delivered.
 func TestAnOwnTokenInAnotherFormat(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		format := func(json, keyValue string) http.HandlerFunc {
 			return func(w http.ResponseWriter, req *http.Request) {
@@ -443,6 +449,7 @@ func TestAnOwnTokenInAnotherFormat(t *testing.T) {
 
 // TestRecordsWithoutATime leave the age of the position unknown.
 func TestRecordsWithoutATime(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 10), "next"), "next": says(`<html>`, "")})
 		r.start()
@@ -462,6 +469,7 @@ const (
 func leadsOn(next string) http.HandlerFunc { return says(fmt.Sprintf(open, ""), next) }
 
 func TestAnAnswerThatLeadsOnWithoutABatch(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		s := scripted(r, map[string]http.HandlerFunc{
 			"":  attached(lines(1, 10), "a"),
@@ -491,6 +499,7 @@ func TestAnAnswerThatLeadsOnWithoutABatch(t *testing.T) {
 // TestAStepIsWrittenBehindItsRecords has a host that takes records and stores
 // none: the position stays before them.
 func TestAStepIsWrittenBehindItsRecords(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 10), "a"), "a": leadsOn("b"), "b": leadsOn("c"), "c": nothing})
 		r.start()
@@ -512,6 +521,7 @@ func TestAStepIsWrittenBehindItsRecords(t *testing.T) {
 }
 
 func TestStepsAreBounded(t *testing.T) {
+	t.Parallel()
 	for name, at := range map[string]func(n int) string{
 		"new tokens": func(n int) string { return fmt.Sprint("t", n) },
 		"a circle":   func(n int) string { return []string{"x", "y", "z"}[n%3] },
@@ -553,6 +563,7 @@ func TestStepsAreBounded(t *testing.T) {
 }
 
 func TestRecordsInAJSONAnswer(t *testing.T) {
+	t.Parallel()
 	for _, format := range []string{"json", "key_value"} {
 		t.Run(format, func(t *testing.T) {
 			withRig(t, simulator.Config{}, []string{"logs", "siem", "siem_format", format, "tag_by_type", "on"}, func(r *rig) {
@@ -590,6 +601,7 @@ func TestRecordsInAJSONAnswer(t *testing.T) {
 
 // TestElementsThatAreNoRecords go out as they are.
 func TestElementsThatAreNoRecords(t *testing.T) {
+	t.Parallel()
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		scripted(r, map[string]http.HandlerFunc{"": says(fmt.Sprintf(open, `{"n":1},"text",null,{"n":2}`), "a"), "a": nothing})
 		r.start()
@@ -601,6 +613,7 @@ func TestElementsThatAreNoRecords(t *testing.T) {
 }
 
 func TestMoreWithoutAToken(t *testing.T) {
+	t.Parallel()
 	const warning = "says there is more, without a token"
 	for name, stuck := range map[string]http.HandlerFunc{"no token": leadsOn(""), "its own": leadsOn("a")} {
 		t.Run(name, func(t *testing.T) {
@@ -630,6 +643,7 @@ func TestMoreWithoutAToken(t *testing.T) {
 
 // TestAStepInABegunBatch skips what was delivered of it, at the other token.
 func TestAStepInABegunBatch(t *testing.T) {
+	t.Parallel()
 	for _, changed := range []bool{false, true} {
 		withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 			s := scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 20000), "end"), "end": nothing})
@@ -683,6 +697,7 @@ func refusing(t *testing.T, fn func(r *rig, s *script)) {
 }
 
 func TestARefusedTokenAndABatchBeforeThatLeadsOn(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		before http.HandlerFunc // what "b" answers now
 		want   []int
@@ -719,6 +734,7 @@ func TestARefusedTokenAndABatchBeforeThatLeadsOn(t *testing.T) {
 }
 
 func TestARefusedTokenWithoutAWayOn(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		before http.HandlerFunc
 		reason string
@@ -755,6 +771,7 @@ func TestARefusedTokenWithoutAWayOn(t *testing.T) {
 // TestARefusedTokenInAnOldFile has a position from before the batch before was
 // kept.
 func TestARefusedTokenInAnOldFile(t *testing.T) {
+	t.Parallel()
 	for name, old := range map[string]any{
 		"at its start": map[string]any{"token": "c", "at": time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC)},
 		"inside":       map[string]any{"token": "c", "at": time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC), "format": "json", "file": "x", "records": 3, "digest": "17"},
@@ -777,6 +794,7 @@ func TestARefusedTokenInAnOldFile(t *testing.T) {
 // TestARefusedTokenInsideItsBatch comes back under another token, for which the
 // request is made as the batch was begun.
 func TestARefusedTokenInsideItsBatch(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		from int
 	}{"the same batch": {from: 11}, "another batch": {from: 12}} {
@@ -850,7 +868,8 @@ func (r *rig) spread() (a struct{ distinct, twice int }) {
 // TestKillsAroundARefusedToken stops or kills the collector at each step of going
 // back to a batch that has grown, and of going on from there.
 func TestKillsAroundARefusedToken(t *testing.T) {
-	for steps := range 12 {
+	t.Parallel()
+	for steps := 0; steps < 12; steps += sized(1, 4) {
 		for _, kill := range []bool{false, true} {
 			withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 				s := scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 7000), "b"), "b": attached(lines(14001, 21000), "end"), "end": nothing})
@@ -884,6 +903,7 @@ func TestKillsAroundARefusedToken(t *testing.T) {
 // TestAServiceWhoseNextTokensAreRefused answers the batch before with another
 // next token each time, none of which is any good.
 func TestAServiceWhoseNextTokensAreRefused(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		content func(n int) string
 		valid   bool // the first of two tokens brings the batch again
@@ -927,6 +947,7 @@ func TestAServiceWhoseNextTokensAreRefused(t *testing.T) {
 
 // TestGoingBackMoreThanOnce has a batch delivered in between.
 func TestGoingBackMoreThanOnce(t *testing.T) {
+	t.Parallel()
 	refusing(t, func(r *rig, s *script) {
 		s.set("b", attached(lines(11, 20), "d"))
 		s.set("d", attached(lines(21, 30), "e"))
@@ -945,6 +966,7 @@ func TestGoingBackMoreThanOnce(t *testing.T) {
 // TestGoingBackToOneBatchTwice ends in a start from the earliest logs, at once;
 // when batches have been delivered since, it is gone back to again.
 func TestGoingBackToOneBatchTwice(t *testing.T) {
+	t.Parallel()
 	refusing(t, func(r *rig, s *script) {
 		fresh := 0
 		s.set("b", func(w http.ResponseWriter, req *http.Request) {
@@ -974,6 +996,7 @@ func TestGoingBackToOneBatchTwice(t *testing.T) {
 // TestTheBatchBeforeIsKept when the batch behind it changes, and while that is
 // its own next one.
 func TestTheBatchBeforeIsKept(t *testing.T) {
+	t.Parallel()
 	refusing(t, func(r *rig, s *script) {
 		s.set("c", attached(lines(21, 30), "c"))
 		r.run(5 * time.Minute)

@@ -87,6 +87,7 @@ func keepLedger(t *testing.T, text string) string {
 }
 
 func TestLedger(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, steps, want string }{
 		{"an append is safe when a later one is counted", `
 			count 0 0

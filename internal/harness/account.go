@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"strings"
@@ -36,6 +37,7 @@ func (a Account) Clean() bool {
 // Tally counts records by their whole content, in little memory each.
 type Tally struct {
 	seen     map[digest]int32
+	read     map[string]int64 // bytes of each file that were counted
 	received int
 	unparsed int
 }
@@ -66,8 +68,9 @@ func (t *Tally) Add(record []byte) error {
 	return nil
 }
 
-// AddFile counts the records in a file of JSON lines. A file that does not
-// exist is empty; a last line without its end is not counted.
+// AddFile counts the records in a file of JSON lines that were not counted by an
+// earlier call. A file that does not exist is empty; a last line without its end
+// is not counted yet.
 func (t *Tally) AddFile(path string) error {
 	f, err := os.Open(path)
 	if os.IsNotExist(err) {
@@ -77,6 +80,12 @@ func (t *Tally) AddFile(path string) error {
 		return err
 	}
 	defer f.Close()
+	if _, err := f.Seek(t.read[path], io.SeekStart); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if t.read == nil {
+		t.read = map[string]int64{}
+	}
 	in := bufio.NewReaderSize(f, 1<<20)
 	for {
 		line, err := in.ReadSlice('\n')
@@ -89,6 +98,7 @@ func (t *Tally) AddFile(path string) error {
 		if err := t.Add(line); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
+		t.read[path] += int64(len(line))
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -15,6 +17,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/tinylib/msgp/msgp"
 )
+
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400) // the tests allocate much and keep little
+	os.Exit(m.Run())
+}
 
 // collected is the time of collection in all tests of the package.
 var collected = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -109,7 +109,7 @@ func (s *Server) AddBatchFiles(files []File) (int, error) {
 			if err != nil {
 				return 0, fmt.Errorf("simulator: record of file %s: %w", f.Name, err)
 			}
-			wanted = append(wanted, labelled(v, sourceSIEM, logTypeOf(f.Name)))
+			wanted = append(wanted, string(appendLabelled(nil, v, sourceSIEM, logTypeOf(f.Name))))
 		}
 	}
 	return s.batches.add(batch{given: slices.Clone(files), wanted: wanted}, s.clock()), nil

@@ -25,7 +25,7 @@ func Canonical(record []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return string(appendCanonical(nil, v)), nil
+	return string(appendCanonical(make([]byte, 0, len(record)), v)), nil
 }
 
 // CanonicalText is [Canonical] for records that went through key_value, which
@@ -106,6 +106,9 @@ func (p *parser) object() (value, error) {
 	v := value{kind: kindObject}
 	p.at++
 	for p.peek() != '}' {
+		if v.members == nil {
+			v.members = make([]member, 0, 16)
+		}
 		if p.src[p.at] == ',' {
 			p.at++
 			p.peek()

@@ -97,6 +97,20 @@ func newImpersonation(seed uint64, e event) impersonation {
 	return i
 }
 
+// appendEvents appends events as they are sent, separated by commas.
+func (s *Server) appendEvents(dst []byte, events []event) []byte {
+	for n, e := range events {
+		made, ok := s.sent.get(e)
+		if !ok {
+			i := newImpersonation(s.config.Seed, e)
+			made = appendJSON(nil, objectOf(i.fields()...), i.spelling)
+			s.sent.put(e, made)
+		}
+		dst = append(appendComma(dst, n), made...)
+	}
+	return dst
+}
+
 // fields returns the event in wire order.
 func (i impersonation) fields() []member {
 	return []member{

@@ -41,9 +41,11 @@ func (s *Server) ExpectedBatch(number int) iter.Seq[string] {
 // events, oldest first, those not visible yet among them.
 func (s *Server) ExpectedEvents() iter.Seq[string] {
 	return func(yield func(string) bool) {
+		var buf []byte
 		for _, e := range s.events.snapshot() {
 			v := objectOf(newImpersonation(s.config.Seed, e).fields()...)
-			if !yield(labelled(v, sourceTTP, impersonationEvents)) {
+			buf = appendLabelled(buf[:0], v, sourceTTP, impersonationEvents)
+			if !yield(string(buf)) {
 				return
 			}
 		}
@@ -75,23 +77,25 @@ func (s *Server) records(b *batch, survivors bool, yield func(string) bool) bool
 		}
 	}
 	var fields []member
+	var buf []byte
 	for i := range b.records {
 		of := i % len(s.generator.types)
 		if b.fault.spares(of) != survivors {
 			continue
 		}
 		fields, _ = s.generator.record(fields, b, i)
-		if !yield(labelled(objectOf(fields...), sourceSIEM, s.generator.types[of].name)) {
+		buf = appendLabelled(buf[:0], objectOf(fields...), sourceSIEM, s.generator.types[of].name)
+		if !yield(string(buf)) {
 			return false
 		}
 	}
 	return true
 }
 
-// labelled returns the canonical form of a record with its two labels.
-func labelled(record value, source, logType string) string {
+// appendLabelled appends the canonical form of a record with its two labels.
+func appendLabelled(dst []byte, record value, source, logType string) []byte {
 	record.members = append(record.members,
 		member{"log_source", textValue(source)},
 		member{"log_type", textValue(logType)})
-	return string(appendCanonical(nil, record))
+	return appendCanonical(dst, record)
 }

@@ -1,6 +1,9 @@
 package simulator
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // generator makes the synthetic records of a server. Immutable; every method may
 // be called concurrently.
@@ -34,6 +37,9 @@ func (g generator) record(dst []member, b *batch, i int) ([]member, spelling) {
 	return l.fields, how
 }
 
+// recordBytes is about what a record takes in a file.
+const recordBytes = 512
+
 // appendFile appends the content of one log file of b in the given format.
 func (g generator) appendFile(dst []byte, b *batch, f logFile, format string) []byte {
 	if f.raw != nil {
@@ -42,6 +48,7 @@ func (g generator) appendFile(dst []byte, b *batch, f logFile, format string) []
 		}
 		return append(dst, f.raw.KeyValue...)
 	}
+	dst = slices.Grow(dst, recordBytes*(b.records/len(g.types)+1))
 	var fields []member
 	var how spelling
 	if format == formatKeyValue {

@@ -1,7 +1,9 @@
 package simulator
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 )
 
@@ -104,16 +106,22 @@ func (s *Server) pageAnswer(size int, p page, like pageToken) answer {
 		like.Second, like.Number = to.second, to.number
 		return s.tokens.sealPage(like)
 	}
-	return s.jsonAnswer(http.StatusOK, envelope{
-		Meta: meta{Status: http.StatusOK, Pagination: &pagination{
-			PageSize:   size,
-			TotalCount: like.Total,
-			Next:       link(p.next),
-			Previous:   link(p.previous),
-		}},
-		Data: []any{struct {
-			Logs  []json.RawMessage `json:"impersonationLogs"`
-			Count int               `json:"resultCount"`
-		}{p.json(s.config.Seed), like.Total}},
-	}, OutcomePage)
+	a := s.jsonAnswer(http.StatusOK, envelope{Meta: meta{Status: http.StatusOK, Pagination: &pagination{
+		PageSize:   size,
+		TotalCount: like.Total,
+		Next:       link(p.next),
+		Previous:   link(p.previous),
+	}}}, OutcomePage)
+	// The encoder would read every event again.
+	const data = `"data":[`
+	at := bytes.Index(a.body, []byte(data)) + len(data)
+	body := append(make([]byte, 0, len(a.body)+pageBytes*len(p.events)), a.body[:at]...)
+	body = append(body, `{"impersonationLogs":[`...)
+	body = s.appendEvents(body, p.events)
+	body = fmt.Appendf(body, `],"resultCount":%d}`, like.Total)
+	a.body = append(body, a.body[at:]...)
+	return a
 }
+
+// pageBytes is about what an event takes in a page.
+const pageBytes = 1 << 10

@@ -111,13 +111,3 @@ func count(within []event, matches func(event) bool) int {
 
 // ExpirePages makes every page token given out so far stale: it is refused.
 func (s *Server) ExpirePages() { s.epoch.Add(1) }
-
-// json returns the page's events as they are sent.
-func (p page) json(seed uint64) []json.RawMessage {
-	logs := make([]json.RawMessage, 0, len(p.events))
-	for _, e := range p.events {
-		i := newImpersonation(seed, e)
-		logs = append(logs, appendJSON(nil, objectOf(i.fields()...), i.spelling))
-	}
-	return logs
-}

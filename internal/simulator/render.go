@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"sync"
 )
 
 // The values of fileFormat.
@@ -28,27 +27,18 @@ type rendering struct {
 	salt        uint32
 }
 
-// renderer makes bodies, and keeps the last few for clients that ask again. Safe
+// renderer makes bodies, and keeps the last ones for clients that ask again. Safe
 // for concurrent use; the bodies it returns are shared and must not be changed.
 type renderer struct {
 	generator generator
 	types     []string
 	bombSize  int64
-
-	mu     sync.Mutex
-	recent []rendered // latest last
+	recent    cache[rendering]
 }
-
-type rendered struct {
-	of   rendering
-	body []byte
-}
-
-const keptBodies = 8
 
 // body returns the body r names, of batch b.
 func (c *renderer) body(r rendering, b *batch) ([]byte, error) {
-	if body, ok := c.cached(r); ok {
+	if body, ok := c.recent.get(r); ok {
 		return body, nil
 	}
 	files := b.files(c.types)[r.file:]
@@ -65,28 +55,8 @@ func (c *renderer) body(r rendering, b *batch) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simulator: rendering batch %d: %w", b.number, err)
 	}
-	c.keep(r, body)
+	c.recent.put(r, body)
 	return body, nil
-}
-
-func (c *renderer) cached(r rendering) ([]byte, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, kept := range c.recent {
-		if kept.of == r {
-			return kept.body, true
-		}
-	}
-	return nil, false
-}
-
-func (c *renderer) keep(r rendering, body []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.recent = append(c.recent, rendered{r, body})
-	if len(c.recent) > keptBodies {
-		c.recent = append([]rendered(nil), c.recent[1:]...)
-	}
 }
 
 // archive returns the files as a zip, wrong as r.container says.

@@ -28,6 +28,7 @@ type Server struct {
 	batches   shelf
 	renderer  renderer
 	events    timeline
+	sent      cache[event] // as JSON
 	epoch     atomic.Int64 // of page tokens
 
 	closing sync.Once

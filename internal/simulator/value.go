@@ -168,15 +168,19 @@ func appendCanonical(dst []byte, v value) []byte {
 
 func appendCanonicalString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
+	done := 0
 	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c < ' ':
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, s[done:i]...)
+		done = i + 1
+		if c < ' ' {
 			dst = appendEscape(dst, rune(c))
-		default:
-			dst = append(dst, c)
+		} else {
+			dst = append(dst, '\\', c)
 		}
 	}
-	return append(dst, '"')
+	return append(append(dst, s[done:]...), '"')
 }
