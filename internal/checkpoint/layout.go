@@ -149,12 +149,17 @@ func apply(streams *bbolt.Bucket, c Change) error {
 	if err != nil {
 		return err
 	}
+	// A change that was merged may add what is older than it forgets: the position
+	// has gone back since.
+	if err := forget(ids, c.ForgetBefore); err != nil {
+		return err
+	}
 	for _, id := range c.AddIDs {
 		if err := ids.Put(encodeID(id), nil); err != nil {
 			return err
 		}
 	}
-	return forget(ids, c.ForgetBefore)
+	return nil
 }
 
 func putJSON(b *bbolt.Bucket, name []byte, value any) error {
