@@ -16,6 +16,9 @@ type Auth interface {
 	// Authorize has authorized. The implementation reads its keys anew. It reports
 	// whether they differ from those of r, so that another try may come soon.
 	Refused(r *http.Request) (changed bool)
+	// Application returns the id of the application that the latest request was
+	// authorized for; empty before the first.
+	Application() string
 	// Redact returns text from the network without the secrets that may have
 	// been sent there.
 	Redact(text string) string

@@ -191,6 +191,10 @@ func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Resp
 	return nil
 }
 
+// Application returns the id of the application that the latest request was made
+// for; empty before the first.
+func (c *Client) Application() string { return c.auth.Application() }
+
 // Close drops idle connections. Requests under way end with their contexts.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

@@ -105,6 +105,13 @@ func (h *HMAC) Refused(r *http.Request) (changed bool) {
 	return err == nil && (signature != r.Header.Get("Authorization") || keys.AppID != r.Header.Get("X-Mc-App-Id"))
 }
 
+// Application implements [Auth].
+func (h *HMAC) Application() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.latest.AppID
+}
+
 // Redact implements [Auth].
 func (h *HMAC) Redact(text string) string {
 	h.mu.Lock()

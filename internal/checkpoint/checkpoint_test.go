@@ -385,3 +385,25 @@ func TestMergedChanges(t *testing.T) {
 		t.Errorf("got %+v", changes)
 	}
 }
+
+// TestMergedForgetting keeps what a log that went back has delivered since.
+func TestMergedForgetting(t *testing.T) {
+	key := Key{Account: "acme", Log: "impersonation"}
+	s := mustOpen(t, filepath.Join(t.TempDir(), "x.db"))
+	commit := func(changes ...Change) {
+		var merged []Change
+		for _, c := range changes {
+			c.Key = key
+			merged = Merge(merged, c)
+		}
+		if err := s.Commit(merged); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(Change{AddIDs: []ID{{Unix: 10}}})
+	commit(Change{ForgetBefore: 100}, Change{AddIDs: []ID{{Unix: 50}}})
+	var got []int64
+	if err := s.IDs(key, func(id ID) { got = append(got, id.Unix) }); err != nil || len(got) != 1 || got[0] != 50 {
+		t.Errorf("got %v, %v", got, err)
+	}
+}

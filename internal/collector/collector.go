@@ -113,7 +113,7 @@ func newClient(cfg config.Config, log *slog.Logger) (*mimecast.Client, error) {
 
 func (c *Collector) makeStreams(newScratch func(string) (scratch, error)) {
 	shared := &clock{log: c.log, client: c.client}
-	customer := newTenant(c.cfg.BaseURL.Host, c.cfg.AppID, c.log)
+	customer := newTenant(c.cfg.BaseURL.Host, c.cfg.AppID, c.client.Application, c.log)
 	for _, key := range Keys(c.cfg) {
 		c.streams = append(c.streams, c.newStream(key, shared, customer))
 	}

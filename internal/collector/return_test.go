@@ -2,13 +2,18 @@ package collector
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
+
+	"fluent-bit-mimecast/internal/simulator"
 )
 
 // TestPagedLogOfReturningKeys has another tenant's keys for a while, and then
 // those of before: what came meanwhile is not missed.
 func TestPagedLogOfReturningKeys(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		first   http.HandlerFunc // what the SIEM logs of the other tenant bring
 		between string           // an application id
@@ -62,6 +67,7 @@ func TestPagedLogOfReturningKeys(t *testing.T) {
 
 // TestPagedLogOfReturningKeysAndAKill dies in the first poll after the return.
 func TestPagedLogOfReturningKeysAndAKill(t *testing.T) {
+	t.Parallel()
 	options := []string{"logs", "siem,impersonation"}
 	withBlock(t, options, func(r *rig) {
 		ours := map[string]http.HandlerFunc{"": attached(of("C1", 1, 10), "a"), "a": nothing}
@@ -107,6 +113,7 @@ func TestPagedLogOfReturningKeysAndAKill(t *testing.T) {
 // TestSIEMLogOfReturningKeys has batches of another tenant that do not tell, and
 // then the keys of before.
 func TestSIEMLogOfReturningKeys(t *testing.T) {
+	t.Parallel()
 	for name, first := range map[string]http.HandlerFunc{
 		"a batch without codes": attached(lines(901, 910), "b"),
 		"a step":                says(`{"meta":{"isLastToken":false,"status":200},"data":[],"fail":[]}`, "b"),
@@ -153,6 +160,7 @@ func TestSIEMLogOfReturningKeys(t *testing.T) {
 // TestAPagedVerdictAndAnOutage starts initial_lookback before the verdict, however
 // long the service is away after it.
 func TestAPagedVerdictAndAnOutage(t *testing.T) {
+	t.Parallel()
 	options := []string{"logs", "siem,impersonation", "initial_lookback", "1h", "overlap", "5m"}
 	withBlock(t, options, func(r *rig) {
 		pages := &pageService{size: 50}
@@ -189,6 +197,7 @@ func TestAPagedVerdictAndAnOutage(t *testing.T) {
 // TestAPagedVerdictIsWritten before the first of its events: a stop in the poll
 // after it leaves nothing out.
 func TestAPagedVerdictIsWritten(t *testing.T) {
+	t.Parallel()
 	options := []string{"logs", "siem,impersonation"}
 	withBlock(t, options, func(r *rig) {
 		pages := &pageService{size: 5}
@@ -224,6 +233,7 @@ func TestAPagedVerdictIsWritten(t *testing.T) {
 
 // TestAPagedLogOfTheFirstMinute has no codes of its own yet. The SIEM log's tell.
 func TestAPagedLogOfTheFirstMinute(t *testing.T) {
+	t.Parallel()
 	options := []string{"logs", "siem,impersonation"}
 	withBlock(t, options, func(r *rig) {
 		after := func(w http.ResponseWriter, req *http.Request) {
@@ -247,6 +257,58 @@ func TestAPagedLogOfTheFirstMinute(t *testing.T) {
 		r.count(other, 2)
 		if n := r.events(); n != 1 {
 			t.Errorf("%d events, want 1", n)
+		}
+	})
+}
+
+// TestKeysThatChangeInTheirFiles while it runs, to those of another tenant, are
+// asked about at the next start.
+func TestKeysThatChangeInTheirFiles(t *testing.T) {
+	t.Parallel()
+	withRig(t, simulator.Config{}, nil, func(r *rig) {
+		file := filepath.Join(r.dir, "id")
+		write := func(id string) {
+			if err := os.WriteFile(file, []byte(id), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("app-1")
+		options := []string{"logs", "siem", "account", "acme", "app_id", "", "app_id_file", file}
+		r.configure(options...)
+		s := scripted(r, map[string]http.HandlerFunc{"": attached(of("C1", 1, 10), "a"), "a": nothing})
+		answer := *r.answer.Load()
+		r.answerWith(func(w http.ResponseWriter, req *http.Request) {
+			if id, _ := os.ReadFile(file); req.Header.Get("X-Mc-App-Id") != string(id) {
+				http.Error(w, `{"meta":{"status":401},"fail":[{"errors":[{"code":"err_app_key_invalid","message":"x","retryable":false}]}]}`, http.StatusUnauthorized)
+				return
+			}
+			answer(w, req)
+		})
+		r.start()
+		r.run(2 * time.Minute)
+		write("app-2")
+		s.set("", attached(of("C2", 101, 110), "a"))
+		s.set("a", attached(of("C2", 111, 120), "b"))
+		s.set("b", attached(of("C2", 121, 130), "c"))
+		s.set("c", nothing)
+		r.run(10 * time.Minute)
+		r.stop()
+		r.came("siem", "app-1", "C1")
+		s.set("c", attached(of("C2", 131, 140), "d"))
+		s.set("d", nothing)
+		r.configure(options...)
+		r.start()
+		r.run(10 * time.Minute)
+		r.stop()
+		r.count(other, 1)
+		seen := map[int]bool{}
+		for _, n := range r.numbers() {
+			seen[n] = true
+		}
+		for n := 101; n <= 140; n++ {
+			if !seen[n] {
+				t.Errorf("record %d did not come", n)
+			}
 		}
 	})
 }

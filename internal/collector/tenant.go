@@ -85,7 +85,8 @@ func compare(known, now codes) verdict {
 // logs they collect: some logs have no codes in their records. It is safe for
 // concurrent use.
 type tenant struct {
-	host, appID string
+	host, appID string        // as read at the start
+	application func() string // of the latest request; files may have another by now
 	log         *slog.Logger
 
 	mu    sync.Mutex
@@ -94,8 +95,8 @@ type tenant struct {
 	said  map[string]bool // what positions were reached with, where that was said
 }
 
-func newTenant(host, appID string, log *slog.Logger) *tenant {
-	return &tenant{host: host, appID: appID, log: log, codes: codes{}, said: map[string]bool{}}
+func newTenant(host, appID string, application func() string, log *slog.Logger) *tenant {
+	return &tenant{host: host, appID: appID, application: application, log: log, codes: codes{}, said: map[string]bool{}}
 }
 
 func (t *tenant) add(list ...string) {
@@ -223,9 +224,10 @@ func (p *provenance) record() {
 	p.origin = &checkpoint.Origin{Host: p.tenant.host, AppID: p.tenant.appID, Accounts: p.known.sorted()}
 }
 
-// note adds the code of a record.
+// note adds the code of a record. Those of another application id are not the
+// origin's: the next start asks about it.
 func (p *provenance) note(code string) {
-	if p.known.add(code) {
+	if p.tenant.application() == p.tenant.appID && p.known.add(code) {
 		p.record()
 		p.tenant.add(code)
 	}
