@@ -25,6 +25,7 @@ func TestEverythingOnce(t *testing.T) {
 						r.sim.AddBatch(200)
 					}
 					r.sim.AddEvents(250, time.Now().Add(-time.Hour), 3)
+					r.statfs = nil // the system's
 					r.start()
 					r.run(2 * time.Minute)
 					r.sim.AddBatch(200)
