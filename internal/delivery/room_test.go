@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math"
 	"slices"
@@ -17,21 +16,6 @@ import (
 type space struct {
 	free, total uint64
 	err         error
-}
-
-// unknown are answers that say nothing about the room there is.
-func unknown() map[string]space {
-	return map[string]space{
-		"zero":                   {0, 0, nil},
-		"free without a total":   {1 << 30, 0, nil},
-		"all ones":               {math.MaxUint64, math.MaxUint64, nil},
-		"free is all ones":       {math.MaxUint64, 1 << 40, nil},
-		"total is all ones":      {0, math.MaxUint64, nil},
-		"total is too large":     {0, 1 << 63, nil},
-		"more free than total":   {1<<40 + 1, 1 << 40, nil},
-		"an error":               {0, 0, errors.New("function not implemented")},
-		"an error, with numbers": {0, 1 << 40, errors.New("stale file handle")},
-	}
 }
 
 func TestRoomKnown(t *testing.T) {
