@@ -47,9 +47,10 @@ func TestReportOfARateLimitThatIsUsedUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer client.Close()
+		_, _ = client.SIEMLogs(context.Background(), mimecast.SIEMRequest{})
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()
-		for range 3 {
+		for range 2 { // each says so, if at all, before it waits
 			_, _ = client.SIEMLogs(ctx, mimecast.SIEMRequest{})
 		}
 		if lines := log.String(); strings.Count(lines, "\n") > 1 || !strings.Contains(lines, want) || (want == "") != (lines == "") {
