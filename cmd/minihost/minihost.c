@@ -233,6 +233,8 @@ static void *input_thread(void *arg)
         left = due - now_ms();
         if (poll(&fd, 1, left > 0 ? left : 0) == 0) {
             due += 1000;
+            if (in->told)
+                LOG(INFO, "[input] %s is called back in a pause", in->name);
             data = NULL, size = 0;
             call.InputCallback(&data, &size);
             if (!size)
