@@ -3,18 +3,11 @@ package mimecast
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
 	"mime"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,59 +20,11 @@ const (
 	// wrong; the service's own limits are lower and are honoured beside them.
 	requestsPerSecond = 100
 	requestBurst      = 100
-	// maxEnvelope bounds an answer that is read into memory: an error, a page.
-	maxEnvelope = 32 << 20
-	// maxHeader bounds the headers of an answer.
-	maxHeader = 256 << 10
-	// A whole answer may take this many times the timeout, so that one which
-	// trickles can't hold a stream for good.
-	timeoutsPerAnswer = 30
 )
-
-const defaultTimeout = time.Minute
 
 // maxClockOffset is how far a clock may be off without a request being refused
 // for it; the service takes 15 minutes.
 const maxClockOffset = 5 * time.Minute
-
-// Options make up a client. BaseURL and Auth are needed; the zero value of each
-// other option is the usual choice.
-type Options struct {
-	BaseURL *url.URL // http or https, and a host; nothing else. See [Regions]
-	Auth    Auth     // of all requests; see [HMAC]
-	// Timeout bounds the wait for a connection, for an answer to begin and
-	// for its next bytes; 0: 60 s.
-	Timeout  time.Duration
-	ProxyURL *url.URL // nil: the environment decides, by HTTPS_PROXY and NO_PROXY
-	CAPEM    []byte   // nil: the system's certificate authorities
-	Insecure bool     // accept any certificate
-	// OnRateLimit is called before requests wait because the service's rate
-	// limit is used up, once for each wait, however many wait together. It is
-	// called by a goroutine that makes a request, which it holds up.
-	OnRateLimit func(wait time.Duration) // nil: nothing is called
-	// Transport replaces the network, in tests; nil: the network.
-	Transport http.RoundTripper
-}
-
-// check sets defaults and returns an error if a client can't be made of o.
-func (o *Options) check() error {
-	u := o.BaseURL
-	switch {
-	case u == nil:
-		return errors.New("mimecast: Options.BaseURL is missing")
-	case (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
-		return errors.New("mimecast: Options.BaseURL is not a URL like https://eu-api.mimecast.com")
-	case u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return errors.New("mimecast: Options.BaseURL has more than a scheme and a host")
-	case o.Auth == nil:
-		return errors.New("mimecast: Options.Auth is missing")
-	case o.Timeout < 0:
-		return errors.New("mimecast: Options.Timeout is negative")
-	case o.Timeout == 0:
-		o.Timeout = defaultTimeout
-	}
-	return nil
-}
 
 // Client makes requests of one application at one service. Close it when it
 // is no longer used. It is safe for concurrent use. Requests wait for each other
@@ -129,68 +74,6 @@ func NewClient(o Options) (*Client, error) {
 	}, nil
 }
 
-func newTransport(o Options) (*http.Transport, error) {
-	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure} //nolint:gosec // switched off by name only
-	if o.CAPEM != nil {
-		tlsConfig.RootCAs = x509.NewCertPool()
-		if !tlsConfig.RootCAs.AppendCertsFromPEM(o.CAPEM) {
-			return nil, errors.New("no certificate in the given authorities")
-		}
-	}
-	proxy := http.ProxyFromEnvironment
-	if o.ProxyURL != nil {
-		proxy = http.ProxyURL(o.ProxyURL)
-	} else if err := checkEnvironment(o.BaseURL.Scheme); err != nil {
-		return nil, err
-	}
-	return &http.Transport{
-		Proxy:                  proxy,
-		OnProxyConnectResponse: proxyAnswer,
-		DialContext:            (&net.Dialer{Timeout: o.Timeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:        tlsConfig,
-		TLSHandshakeTimeout:    o.Timeout,
-		ResponseHeaderTimeout:  o.Timeout,
-		MaxResponseHeaderBytes: maxHeader,
-		MaxIdleConnsPerHost:    2,
-		IdleConnTimeout:        90 * time.Second,
-		ForceAttemptHTTP2:      true,
-		// Batches are compressed already, and a body that was cut short shows
-		// best when its length is the sender's.
-		DisableCompression: true,
-	}, nil
-}
-
-// checkEnvironment returns an error if the environment's proxy for a scheme can't
-// be read: http.ProxyFromEnvironment passes it over, and requests would go
-// without one.
-func checkEnvironment(scheme string) error {
-	upper := strings.ToUpper(scheme) + "_PROXY"
-	for _, name := range []string{upper, strings.ToLower(upper)} {
-		v := os.Getenv(name)
-		if v == "" {
-			continue
-		}
-		if !strings.Contains(v, "://") {
-			v = "http://" + v // a host alone will do
-		}
-		u, err := url.Parse(v)
-		if err != nil || u.Host == "" {
-			return fmt.Errorf("%s in the environment is not a URL like http://proxy.example.com:3128 (value not shown): correct it or unset it", name)
-		}
-		return nil
-	}
-	return nil
-}
-
-// proxyAnswer turns a refusal by the proxy into an error. The transport's own is
-// the proxy's text, which may hold anything, also the password that it got.
-func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
-	if resp.StatusCode != http.StatusOK {
-		return &ProxyError{resp.StatusCode}
-	}
-	return nil
-}
-
 // Application returns the id of the application that the latest request was made
 // for; empty before the first.
 func (c *Client) Application() string { return c.auth.Application() }
@@ -219,16 +102,6 @@ func (c *Client) Now() time.Time {
 	return c.date.Add(time.Since(c.dateAt))
 }
 
-// answer is what came for a request. Close its body.
-type answer struct {
-	client    *Client
-	request   *http.Request
-	endpoint  Endpoint
-	header    http.Header
-	mediaType string // without parameters, lower case
-	body      io.ReadCloser
-}
-
 // post makes one try of a call: it authorizes, sends, and turns every status but
 // 200 into an *APIError. The bytes that follow in a 200 may still be a refusal.
 func (c *Client) post(ctx context.Context, e Endpoint, body any) (*answer, error) {
@@ -253,7 +126,7 @@ func (c *Client) post(ctx context.Context, e Endpoint, body any) (*answer, error
 		return nil, fmt.Errorf("%s: %w", e.Path, &cleanError{clean(c.auth.Redact(err.Error())), err})
 	}
 	c.observe(resp.Header)
-	a := &answer{client: c, request: req, endpoint: e, header: resp.Header, body: stop.guard(ctx, resp.Body)}
+	a := &answer{auth: c.auth, request: req, endpoint: e, header: resp.Header, body: stop.guard(ctx, resp.Body)}
 	a.mediaType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	unreadable := a.decode()
 	if resp.StatusCode != http.StatusOK {
@@ -334,46 +207,5 @@ func (c *Client) observe(h http.Header) {
 	}
 	if remaining, err := strconv.Atoi(h.Get("X-Ratelimit-Remaining")); err == nil && remaining <= 0 {
 		c.notBefore = time.Now().Add(min(resetIn(h), longestToldWait))
-	}
-}
-
-// resetIn reads x-ratelimit-reset: milliseconds left, as seen live.
-func resetIn(h http.Header) time.Duration {
-	ms, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 64)
-	if err != nil || ms < 0 {
-		return 0
-	}
-	return min(time.Duration(min(ms, int64(24*time.Hour/time.Millisecond)))*time.Millisecond, 24*time.Hour)
-}
-
-// told is how long a refusal asks to stay away.
-func told(h http.Header) time.Duration {
-	if d := resetIn(h); d > 0 {
-		return d
-	}
-	if s, err := strconv.ParseInt(h.Get("Retry-After"), 10, 32); err == nil && s > 0 {
-		return time.Duration(s) * time.Second
-	}
-	return 0
-}
-
-// withoutURL drops the method and URL that net/http puts before its errors.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
-}
-
-// sleep waits or returns the context's error.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -29,7 +29,7 @@ func (a *answer) decode() error {
 		return nil
 	}
 	return &ResponseError{a.endpoint.Path, fmt.Sprintf("an answer in the content encoding %q, which was not asked for; does a proxy compress?",
-		short(clean(a.client.auth.Redact(strings.Join(codings, ", "))), 80))}
+		short(clean(a.auth.Redact(strings.Join(codings, ", "))), 80))}
 }
 
 // gzipBody inflates a body that is said to be gzip. One that does not begin like

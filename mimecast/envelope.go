@@ -86,7 +86,7 @@ func (a *answer) parse(body []byte) (*envelope, error) {
 // refused has the refused caller of a request authorized anew before it returns
 // the refusal. If that has changed anything, another try may come soon.
 func (a *answer) refused(refusal *APIError) error {
-	if IsCredentials(refusal) && a.client.auth.Refused(a.request) {
+	if IsCredentials(refusal) && a.auth.Refused(a.request) {
 		refusal.Retryable = true
 	}
 	return refusal
@@ -99,7 +99,7 @@ func (a *answer) unexpected(body []byte) error {
 		kind = "no media type"
 	}
 	return &ResponseError{a.endpoint.Path, fmt.Sprintf("an answer that is not the API's (%s, %d bytes, beginning %q)",
-		kind, len(body), short(clean(a.client.auth.Redact(string(body[:min(len(body), 2<<10)]))), 80))}
+		kind, len(body), short(clean(a.auth.Redact(string(body[:min(len(body), 2<<10)]))), 80))}
 }
 
 // refusal returns the first failure in an envelope, nil when there is none. In
@@ -112,7 +112,7 @@ func (e *envelope) refusal(a *answer, status int) *APIError {
 	if inner, err := elements(member(first, "errors")); err == nil && len(inner) > 0 {
 		first = inner[0]
 	}
-	said := func(key string) string { return clean(a.client.auth.Redact(text(first, key))) }
+	said := func(key string) string { return clean(a.auth.Redact(text(first, key))) }
 	return &APIError{
 		Endpoint: a.endpoint, Status: status, Code: said("code"), Message: said("message"), Field: said("field"),
 		Retryable: truth(first, "retryable"), Wait: told(a.header),

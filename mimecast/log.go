@@ -1,13 +1,5 @@
 package mimecast
 
-// Logs returns the table of the logs that are served in pages, in the order in
-// which a user reads of them. A row is all that is known of its log.
-func Logs() []Log {
-	return []Log{
-		Impersonation(),
-	}
-}
-
 // Log is a log that the service serves in pages. [Client.Page] reads it.
 type Log struct {
 	Name     string // a-z, 0-9 and _, a letter first; each log has its own

@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// A whole answer may take this many times the timeout, so that one which
+// trickles can't hold a log for good.
+const timeoutsPerAnswer = 30
+
 var (
 	errStalled = errors.New("stalled")
 	errTooSlow = errors.New("too slow")

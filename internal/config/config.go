@@ -5,6 +5,7 @@ package config
 
 import (
 	"net/url"
+	"strings"
 	"time"
 
 	"fluent-bit-mimecast/mimecast"
@@ -42,4 +43,14 @@ type Config struct {
 
 	// Warnings are things to say once at the start that don't stop it.
 	Warnings []string
+}
+
+// Error is everything that is wrong with an [INPUT] block, on one line. It
+// never holds the value of a secret.
+type Error struct {
+	Problems []string
+}
+
+func (e *Error) Error() string {
+	return "configuration: " + strings.Join(e.Problems, "; ")
 }

@@ -105,3 +105,10 @@ func LogsMarkdown() string {
 }
 
 func code[T ~string](words []T) string { return "`" + join(words, "` `") + "`" }
+
+// settings is what the rows of the option table set.
+type settings struct {
+	config       Config
+	base, region string
+	keys         keyOptions
+}

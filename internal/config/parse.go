@@ -8,23 +8,6 @@ import (
 	"fluent-bit-mimecast/mimecast"
 )
 
-// Error is everything that is wrong with an [INPUT] block, on one line. It
-// never holds the value of a secret.
-type Error struct {
-	Problems []string
-}
-
-func (e *Error) Error() string {
-	return "configuration: " + strings.Join(e.Problems, "; ")
-}
-
-// settings is what the rows of the option table set.
-type settings struct {
-	config       Config
-	base, region string
-	keys         keyOptions
-}
-
 // Parse reads a block. get returns the value of a key, empty when it is not
 // set. The error, if any, is an *Error that names every problem at once.
 func Parse(get func(key string) string) (Config, error) {

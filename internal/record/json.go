@@ -79,22 +79,10 @@ func (d *JSONDecoder) Object(dst []byte, o Origin, object []byte) ([]byte, error
 	return out, nil
 }
 
-// What can stop the reading of a value.
-var (
-	errShort  = errors.New(cutShort) // more bytes are needed
-	errSyntax = errors.New("not JSON")
-	errDepth  = errors.New("objects and lists nest too deep")
-	errFields = errors.New("too many fields")
-	errLong   = errors.New(tooLong)
-	// errEncoded is of a record that its source does not show to be too long.
-	errEncoded = errors.New("a record that is too long when it is encoded")
-)
-
 const (
 	notObject  = "a list element that is no object"
 	besideList = "a list beside the list of records"
 	notList    = "data that is no list of records"
-	bom        = "\ufeff"
 )
 
 // Next implements Decoder.

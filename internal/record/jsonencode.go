@@ -50,9 +50,6 @@ func (e *jsonEncoder) begin(dst []byte) []byte {
 	return append(dst, e.head...)
 }
 
-// keyRef is where a key lies in the record that is being made.
-type keyRef struct{ at, end int }
-
 // record appends the object at b[i] to dst as a record and returns the place
 // behind it. errShort says that the object does not end within b.
 func (e *jsonEncoder) record(dst, b []byte, i int) ([]byte, int, error) {

@@ -387,19 +387,6 @@ func among(keys []keyAt, line, key []byte) bool {
 	return false
 }
 
-// kind is what a field's value is in JSON.
-type kind byte
-
-const (
-	isText kind = iota
-	isTime
-	isType // in JSON, if the file's records have types of their own
-	isNumeric
-	isBoolean
-	isObject
-	isRepeated // the field is there already
-)
-
 func kindOf(key []byte) kind {
 	switch string(key) {
 	case "AttCnt", "AttSize", "MsgSize", "Size", "SpamLimit", "SpamScore", "Attempt", "Latency", "Snt":

@@ -2,7 +2,9 @@ package record
 
 import "bytes"
 
-// Where a free text of a key_value line ends.
+// Where a free text of a key_value line ends. This is the other half of
+// [KeyValueDecoder]: what is found depends on the fields read so far, and so the
+// two files know each other.
 
 // The fields that mark a record whose line can be read in another way too.
 const (

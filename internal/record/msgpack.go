@@ -141,3 +141,6 @@ func isZero(lit []byte) bool {
 	}
 	return true
 }
+
+// keyRef is where a key lies in the record that is being made.
+type keyRef struct{ at, end int }

@@ -55,3 +55,16 @@ func isDocumented(key []byte) bool {
 	}
 	return false
 }
+
+// kind is what a field's value is in JSON.
+type kind byte
+
+const (
+	isText kind = iota
+	isTime
+	isType // in JSON, if the file's records have types of their own
+	isNumeric
+	isBoolean
+	isObject
+	isRepeated // the field is there already
+)

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -14,89 +13,6 @@ import (
 
 	"github.com/klauspost/compress/flate"
 )
-
-// Bounds of an archive. Real ones hold some files and unpack to five or ten
-// times their size; deflate can't do more than a thousandfold.
-const (
-	maxDirectory = 8 << 20 // bytes of the archive's directory
-	maxFiles     = 10000
-	maxRatio     = 200
-	// Small archives may have any ratio: a few kilobytes of spaces are no bomb.
-	freeSize = 16 << 20
-	// maxUnpacked bounds one file, so that sums don't wrap.
-	maxUnpacked = 1 << 40
-)
-
-// File is a log file of a batch, to be read once.
-type File struct {
-	Name string // as the batch names it, cleaned; never a path
-	io.Reader
-	// Packed reads the file's bytes as they lie in the batch; nil when they
-	// are what Reader reads.
-	Packed func() io.Reader
-}
-
-// Batch is the log files of one batch, in their order.
-type Batch struct {
-	files func() (*File, error)
-}
-
-// Next returns the batch's next log file. After the last it returns io.EOF. A
-// file must be read before the next is asked for. A *Damage says that the
-// batch can't be read on: its bytes from Offset on are not in any file.
-func (b *Batch) Next() (*File, error) { return b.files() }
-
-// OpenBatch opens a batch. Its first bytes decide what it is: a zip of log files,
-// or one log file, in gzip or plain, which then has the batch's name. White space
-// and NULs before a zip or gzip, up to maxLead of them, and after it are passed
-// over, as they are by most that read zips: a server or a proxy may have put them
-// there.
-func OpenBatch(r io.ReaderAt, size int64, name string) *Batch {
-	var start [maxLead + 4]byte
-	n, _ := r.ReadAt(start[:], 0)
-	head := bytes.TrimLeft(start[:n], blanks)
-	switch {
-	case isGzip(head):
-		return gunzip(r, size, name)
-	case !isZip(head):
-		return one(&File{Name: CleanName(name), Reader: io.NewSectionReader(r, 0, size)}, nil)
-	}
-	archive, end, err := openZip(r, size)
-	if err != nil {
-		var limit *Damage
-		if errors.As(err, &limit) {
-			return one(nil, limit)
-		}
-		return salvage(r, size, err)
-	}
-	return zipped(archive, end, r, size)
-}
-
-const (
-	// blanks is what may be around an archive and says nothing.
-	blanks = " \t\r\n\v\f\x00"
-	// maxLead is how many of them may be before it.
-	maxLead = 16
-)
-
-func isZip(head []byte) bool {
-	// A file's header, or one of the records at the end where there are no files.
-	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06")) || bytes.HasPrefix(head, []byte("PK\x06\x06"))
-}
-
-func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte("\x1f\x8b")) }
-
-// one is a batch of one file, or of none that can be read.
-func one(f *File, err error) *Batch {
-	done := false
-	return &Batch{func() (*File, error) {
-		if done {
-			return nil, io.EOF
-		}
-		done = true
-		return f, err
-	}}
-}
 
 // openZip reads an archive's directory within bounds.
 func openZip(r io.ReaderAt, size int64) (*zip.Reader, archiveEnd, error) {
@@ -142,17 +58,9 @@ func checkFiles(archive *zip.Reader, size int64) error {
 	return nil
 }
 
-func limit(format string, args ...any) *Damage {
-	return &Damage{Reason: fmt.Sprintf(format, args...), Limit: true}
-}
-
 // bomb says whether a file unpacks to far more than its size. An archive's
 // reader holds a file to the size that its directory tells.
 func bomb(f *zip.File) bool { return tooLarge(f.UncompressedSize64, f.CompressedSize64) }
-
-func tooLarge(unpacked, packed uint64) bool {
-	return unpacked > freeSize && unpacked/maxRatio > packed
-}
 
 // archiveEnd is what the records at an archive's end tell.
 type archiveEnd struct {

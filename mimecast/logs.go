@@ -1,0 +1,9 @@
+package mimecast
+
+// Logs returns the table of the logs that are served in pages, in the order in
+// which a user reads of them. A row is all that is known of its log.
+func Logs() []Log {
+	return []Log{
+		Impersonation(),
+	}
+}
