@@ -98,6 +98,7 @@ func (k *killed) account() {
 
 func TestKills(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	test := func(b *bench, batches int) {
 		k := newKilled(b)
 		for i := range 3 {
@@ -125,6 +126,7 @@ func TestKills(t *testing.T) {
 // stored it: the append does not count as safe.
 func TestKillsOfAHostThatIsHeldUp(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	inSmallHost(t, func(b *bench) {
 		k := newKilled(b)
 		k.add(3)

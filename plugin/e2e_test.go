@@ -97,7 +97,7 @@ func inBareHost(t *testing.T, fn func(b *bench)) {
 	})
 }
 
-// notShort skips a test that waits for what counts as safe by time alone.
+// notShort skips a test that takes long.
 func notShort(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
@@ -265,6 +265,7 @@ func TestFormats(t *testing.T) {
 
 func TestStopAndStart(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	inBoth(t, func(b *bench) {
 		for range 40 {
 			b.service.AddBatch(2000)
@@ -286,6 +287,7 @@ func TestStopAndStart(t *testing.T) {
 
 func TestLateEventsArriveOnce(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	inBoth(t, func(b *bench) {
 		now := time.Now()
 		b.service.AddEvents(100, now.Add(-time.Hour), 3)
@@ -605,6 +607,7 @@ func TestShutdownWhileARequestHangs(t *testing.T) {
 
 func TestRotatedKeys(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	inBoth(t, func(b *bench) {
 		keys := b.service.Credentials()
 		files := map[string]string{}

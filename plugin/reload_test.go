@@ -32,6 +32,7 @@ func (b *bench) holds() harness.Holdings {
 
 func TestReloads(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	inBoth(t, func(b *bench) {
 		b.host.Inputs = []harness.Input{
 			b.service.Input("logs", "siem", "db", b.db(), "poll_interval", "1s"),
@@ -122,6 +123,7 @@ func TestAStartThatIsNotEnded(t *testing.T) {
 
 func TestAReloadIntoTwoBlocksWithOneStream(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	inBoth(t, func(b *bench) {
 		b.service.AddBatch(400)
 		b.start("-Y")
@@ -141,6 +143,7 @@ func TestAReloadIntoTwoBlocksWithOneStream(t *testing.T) {
 
 func TestALockedDBIsWaitedFor(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	inBoth(t, func(b *bench) {
 		b.service.AddBatch(400)
 		b.start()

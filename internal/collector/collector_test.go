@@ -40,6 +40,7 @@ func TestEverythingOnce(t *testing.T) {
 
 func TestLargeBatches(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	withRig(t, simulator.Config{Types: []string{"receipt", "delivery"}}, nil, func(r *rig) {
 		r.sim.AddBatch(40000) // some 17 MB: spooled to a file, files held and released
 		r.sim.AddBatch(10)
@@ -294,6 +295,7 @@ func TestWhatTheHostDoesNotTakeIsGivenAgain(t *testing.T) {
 
 func TestFlowControl(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	batch := sized(200000, 60000) // 100 MB of records, or 30
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.sim.AddBatch(batch)
@@ -546,9 +548,7 @@ func TestSummaries(t *testing.T) {
 
 func TestFlowControlWithoutACount(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("it takes 200 MB of records")
-	}
+	notShort(t)
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.host.blind = true
 		r.sim.AddBatch(400000)

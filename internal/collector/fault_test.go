@@ -611,6 +611,7 @@ func TestAnEventBeforeTheWindow(t *testing.T) {
 
 func TestADiskThatFailsWhenABatchIsReadBack(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	for _, compress := range []string{"on", "off"} {
 		if testing.Short() && compress == "on" {
 			continue // it takes as many records for an archive of more than 3 MiB

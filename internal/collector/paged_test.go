@@ -557,6 +557,7 @@ func TestServersWhoseClocksDifferForAnHour(t *testing.T) {
 // TestAPausedHostWhilePagesFail has more events than the queue holds.
 func TestAPausedHostWhilePagesFail(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	s := &pageService{size: 50, long: 10000, answer: func(w http.ResponseWriter, ask pageAsk) bool {
 		stale := ask.token != "" && ask.at.Sub(ask.to) > 5*time.Minute
 		if stale {

@@ -14,6 +14,7 @@ import (
 // those of before: what came meanwhile is not missed.
 func TestPagedLogOfReturningKeys(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	for name, test := range map[string]struct {
 		first   http.HandlerFunc // what the SIEM logs of the other tenant bring
 		between string           // an application id

@@ -183,6 +183,14 @@ func sized(whole, short int) int {
 	return whole
 }
 
+// notShort skips a test that takes long.
+func notShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
+}
+
 // withRig runs fn in fake time. options are those of the block, in pairs.
 func withRig(t *testing.T, sim simulator.Config, options []string, fn func(r *rig)) {
 	t.Helper()

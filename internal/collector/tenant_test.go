@@ -190,6 +190,7 @@ func TestAnotherTenant(t *testing.T) {
 // inside the first batch. The question is asked again until it is answered.
 func TestAnotherTenantAndStops(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	const records = 12000 // several pieces
 	for _, kill := range []bool{false, true} {
 		inside := 0

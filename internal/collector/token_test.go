@@ -296,6 +296,7 @@ func TestAnOwnTokenThatLeadsOn(t *testing.T) {
 // TestAnOwnTokenKilledAtEachStep never loses a record.
 func TestAnOwnTokenAndKills(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	for steps := 0; steps < 12; steps += sized(1, 3) {
 		withRig(t, simulator.Config{}, []string{"logs", "siem", "poll_interval", "2s"}, func(r *rig) {
 			content := lines(1, 10000) // several pieces
@@ -869,6 +870,7 @@ func (r *rig) spread() (a struct{ distinct, twice int }) {
 // back to a batch that has grown, and of going on from there.
 func TestKillsAroundARefusedToken(t *testing.T) {
 	t.Parallel()
+	notShort(t)
 	for steps := 0; steps < 12; steps += sized(1, 4) {
 		for _, kill := range []bool{false, true} {
 			withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
