@@ -154,12 +154,13 @@ func (w *Writer) Held() int { return w.size }
 // an error the rest is still there.
 func (w *Writer) Send(ctx context.Context) error {
 	for i, h := range w.held {
+		size := len(h.piece.buf) // it is the queue's after put
 		if err := w.Queue.put(ctx, h.piece); err != nil {
 			w.held = w.held[i:]
 			return err
 		}
 		w.sent = h.at
-		w.size -= len(h.piece.buf)
+		w.size -= size
 	}
 	w.held = w.held[:0]
 	return nil
