@@ -43,8 +43,8 @@ func (t *Tally) addChunk(path string) error {
 	if err != nil {
 		return err
 	}
-	if len(b) < chunkHeader {
-		return nil // made and not yet written
+	if len(b) < chunkHeader || len(bytes.Trim(b, "\x00")) == 0 {
+		return nil // made, perhaps grown, and not yet written
 	}
 	if b[0] != 0xc1 || b[1] != 0 {
 		return errors.New("not a chunk")
