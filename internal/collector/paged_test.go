@@ -463,7 +463,7 @@ func TestATokenThatIsDead(t *testing.T) {
 				r.run(time.Hour)
 				s.once(r)
 				r.logged("fetching works again")
-				if n := len(s.asked()); n > 200 {
+				if n := len(s.asked()); n > 300 {
 					r.t.Errorf("%d requests", n)
 				}
 			})
