@@ -13,7 +13,7 @@ import (
 
 // calm is how many requests a minute no case may exceed, besides those that
 // brought records.
-const calm = 150
+const calm = 300
 
 // faulty runs a host until all records are there, with a service that breaks.
 func (s *suite) faulty(prepare func(*rig) error, limit time.Duration) (result, error) {
