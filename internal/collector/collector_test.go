@@ -237,8 +237,9 @@ func TestIdsAreForgottenBehindTheOverlap(t *testing.T) {
 			r.run(10 * time.Minute)
 		}
 		r.clean()
-		kept := len(r.collector.pollers[0].(*paged).delivered)
+		poller := r.collector.pollers[0].(*paged)
 		r.stop()
+		kept := len(poller.delivered)
 		store, err := openStore(r)
 		if err != nil {
 			r.t.Fatal(err)
