@@ -285,6 +285,7 @@ func (p *siem) deliverBatch(ctx context.Context, f *fetched) error {
 	var was oddity
 	changes, alike, confirmed := 0, 0, false
 	defer func() { f.Close() }() // the last one
+	defer p.s.out.Discard()      // what a pass that failed has left: no later move may take it along
 	for {
 		d, seen := p.decoding(f), codes{}
 		d.confirmed = confirmed || changes == maxChanges || alike == maxAlike
@@ -343,8 +344,8 @@ func (p *siem) decoding(f *fetched) *decoding {
 	return d
 }
 
-// decode makes a pass over a batch. However that ends, the position follows what
-// is in the queue.
+// decode makes a pass over a batch, and puts its full pieces into the queue. However
+// that ends, the position follows what is in the queue.
 func (p *siem) decode(ctx context.Context, f *fetched, d *decoding) error {
 	begun := p.pos.Place()
 	defer func() {
@@ -352,15 +353,15 @@ func (p *siem) decode(ctx context.Context, f *fetched, d *decoding) error {
 			p.pos.Batch, p.saved = position.BatchAt(f.request, at), time.Now()
 		}
 	}()
-	return d.run(ctx)
+	if err := d.run(ctx); err != nil {
+		return err
+	}
+	return p.s.out.Send(ctx)
 }
 
 // finish puts the last records of a batch into the queue, and the position after
 // them: at the next batch, or after this one when it leads to no other.
 func (p *siem) finish(ctx context.Context, f *fetched, d *decoding, seen codes) error {
-	if err := p.s.out.Send(ctx); err != nil {
-		return err
-	}
 	next := p.pos
 	next.Batch, next.At = position.BatchAt(f.request, d.at), p.upTo()
 	if !f.own() {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -468,6 +469,31 @@ const (
 )
 
 func leadsOn(next string) http.HandlerFunc { return says(fmt.Sprintf(open, ""), next) }
+
+// TestAStepAfterADiskThatFailed takes nothing along of the batch whose reading
+// failed: it is not behind the position.
+func TestAStepAfterADiskThatFailed(t *testing.T) {
+	t.Parallel()
+	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
+		s := scripted(r, map[string]http.HandlerFunc{"": attached(lines(1, 500000), "b"), "b": nothing})
+		r.readAt = func(f scratch, p []byte, off int64) (int, error) {
+			if off > 1<<20 {
+				return 0, syscall.EIO
+			}
+			return f.ReadAt(p, off)
+		}
+		r.start()
+		r.run(30 * time.Second)
+		r.logged("reading a batch back from the disk")
+		before := len(r.host.stored)
+		s.set("", leadsOn("b"))
+		r.run(10 * time.Minute)
+		r.stop()
+		if pos := r.position(); pos.Token != "b" || len(r.host.stored) != before {
+			t.Errorf("at %q, with %d records more", pos.Token, len(r.host.stored)-before)
+		}
+	})
+}
 
 func TestAnAnswerThatLeadsOnWithoutABatch(t *testing.T) {
 	t.Parallel()
