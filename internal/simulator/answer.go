@@ -94,10 +94,15 @@ func (s *Server) jsonAnswer(status int, e envelope, o Outcome) answer {
 	if e.Fail == nil {
 		e.Fail = []fail{}
 	}
+	return s.encoded(status, e, o)
+}
+
+// encoded answers with v as JSON.
+func (s *Server) encoded(status int, v any, o Outcome) answer {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(e); err != nil {
+	if err := encoder.Encode(v); err != nil {
 		return answer{status: http.StatusInternalServerError, header: http.Header{}, outcome: codeServer}
 	}
 	return answer{

@@ -1,9 +1,7 @@
 package simulator
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -72,54 +70,6 @@ func (s *shelf) expire(k int) {
 	s.view.first = min(s.view.first+max(0, k), len(s.view.all))
 }
 
-// AddBatch adds a batch of n synthetic records, dealt in turn to the log types of
-// [Config.Types], and returns its number, from 0. The records date from the half
-// hour before.
-func (s *Server) AddBatch(n int) int {
-	return s.batches.add(batch{records: max(0, n)}, s.clock())
-}
-
-// AddFaultyBatch adds a batch of n synthetic records that is served with fault
-// every time it is asked for, and returns its number. The faults in files and
-// archives leave a token to go on with; the others hold a client up for as long
-// as the batch is kept. It returns an error for a fault of pages.
-//
-// Records that a client must still deliver are in [Server.Expected]: all of them
-// for [FaultFileEmpty], [FaultFilePoisoned], [FaultZipBomb] and
-// [FaultZipHostileNames], all but the first file's for [FaultZipBadChecksum],
-// none otherwise. The rest are in [Server.Salvageable].
-func (s *Server) AddFaultyBatch(fault Fault, n int) (int, error) {
-	if !fault.fits(scene{path: PathSIEM, batch: true, zip: true, token: true}) {
-		return 0, fmt.Errorf("simulator: a batch cannot have the fault %q", fault)
-	}
-	return s.batches.add(batch{records: max(0, n), fault: fault}, s.clock()), nil
-}
-
-// AddBatchFiles adds a batch of exactly these files, and returns its number. The
-// files' bytes must not change afterwards. It returns an error when a name is
-// empty or a record in File.Records is no JSON object.
-func (s *Server) AddBatchFiles(files []File) (int, error) {
-	var wanted []string
-	for _, f := range files {
-		if f.Name == "" {
-			return 0, errors.New("simulator: a file has no name")
-		}
-		for _, record := range f.Records {
-			v, err := parseObject([]byte(record))
-			if err != nil {
-				return 0, fmt.Errorf("simulator: record of file %s: %w", f.Name, err)
-			}
-			wanted = append(wanted, string(appendLabelled(nil, v, sourceSIEM, logTypeOf(f.Name))))
-		}
-	}
-	return s.batches.add(batch{given: slices.Clone(files), wanted: wanted}, s.clock()), nil
-}
-
-// Expire forgets the first k batches still kept, as the service does after seven
-// days: their tokens are refused, and a call without token starts behind them.
-// What [Server.Expected] tells does not change.
-func (s *Server) Expire(k int) { s.batches.expire(k) }
-
 // stamp returns the batch's time as file names give it.
 func (b *batch) stamp() string {
 	return strings.Replace(b.at.UTC().Format("20060102150405.000"), ".", "", 1)
@@ -145,4 +95,18 @@ func (b *batch) files(types []string) []logFile {
 		files = append(files, logFile{name: name + "_" + b.stamp() + ".log", of: i})
 	}
 	return files
+}
+
+// extraFile returns the file too many that the fault puts in front of the others
+// of b; ok is false when the fault puts none.
+func extraFile(f Fault, b *batch, salt uint32) (extra logFile, ok bool) {
+	if !f.addsFile() {
+		return logFile{}, false
+	}
+	raw := &File{Name: fmt.Sprintf("receipt_%s%d.log", b.stamp(), salt)}
+	if f == FaultFilePoisoned {
+		cut := []byte(`{ "type" : "MTA", "data" : `)
+		raw.JSON, raw.KeyValue = cut, cut
+	}
+	return logFile{name: raw.Name, raw: raw}, true
 }

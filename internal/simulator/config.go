@@ -15,6 +15,10 @@ const (
 	defaultPageSize        = 25
 	defaultMaxPageSize     = 500
 	defaultBombSize        = 256 << 20
+	defaultTokenLife       = 1799 * time.Second
+	defaultLinkLife        = 15 * time.Minute
+	defaultEventsLimit     = 50
+	defaultEventsWindow    = 15 * time.Minute
 	defaultJSONContentType = "application/json"
 )
 
@@ -62,6 +66,27 @@ type Config struct {
 	// charset; empty means application/json.
 	JSONContentType string
 
+	// ClientID and ClientSecret are the credentials of API 2.0. When both are empty
+	// they are made from Seed; [Server.Client] tells them.
+	ClientID, ClientSecret string
+
+	// TokenLife is how long a bearer token is good; zero means 1799 seconds.
+	TokenLife time.Duration
+
+	// LinkLife is how long a link is good; zero means 15 minutes. The service's is
+	// not known.
+	LinkLife time.Duration
+
+	// EventsLimit calls of [PathEvents] are answered in each EventsWindow, all types
+	// together; those beyond get 429. Zero means 50 in 15 minutes.
+	EventsLimit  int
+	EventsWindow time.Duration
+
+	// OldCursorStatus is the HTTP status of a cursor whose files have expired, which
+	// the service does not document; zero means that the cursor goes on at the
+	// first file still kept.
+	OldCursorStatus int
+
 	// BombSize is what the bomb of [FaultZipBomb] inflates to, in bytes; zero
 	// means 256 MiB.
 	BombSize int64
@@ -72,6 +97,9 @@ type Config struct {
 func (c Config) complete() (Config, error) {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.ClientID == "" && c.ClientSecret == "" {
+		c.ClientID, c.ClientSecret = madeUpClient(c.Seed)
 	}
 	if c.credentials() == (Credentials{}) {
 		c.AppID, c.AppKey, c.AccessKey, c.SecretKey = madeUpCredentials(c.Seed)
@@ -87,6 +115,10 @@ func (c Config) complete() (Config, error) {
 	c.InvalidTokenStatus = orDefault(c.InvalidTokenStatus, http.StatusBadRequest)
 	c.JSONContentType = orDefault(c.JSONContentType, defaultJSONContentType)
 	c.BombSize = orDefault(c.BombSize, defaultBombSize)
+	c.TokenLife = orDefault(c.TokenLife, defaultTokenLife)
+	c.LinkLife = orDefault(c.LinkLife, defaultLinkLife)
+	c.EventsLimit = orDefault(c.EventsLimit, defaultEventsLimit)
+	c.EventsWindow = orDefault(c.EventsWindow, defaultEventsWindow)
 	return c, c.validate()
 }
 
@@ -102,8 +134,14 @@ func (c Config) validate() error {
 	if c.RateLimit < 0 || c.RateWindow < 0 || c.BombSize < 0 || c.DefaultPageSize < 0 || c.MaxPageSize < 0 {
 		return errors.New("simulator: a limit, window or size is negative")
 	}
+	if c.TokenLife < 0 || c.LinkLife < 0 || c.EventsLimit < 0 || c.EventsWindow < 0 {
+		return errors.New("simulator: a life, limit or window of API 2.0 is negative")
+	}
 	if c.InvalidTokenStatus < 200 || c.InvalidTokenStatus > 599 {
 		return fmt.Errorf("simulator: %d is no HTTP status for an invalid token", c.InvalidTokenStatus)
+	}
+	if c.OldCursorStatus != 0 && (c.OldCursorStatus < 400 || c.OldCursorStatus > 599) {
+		return fmt.Errorf("simulator: %d is no HTTP status for an old cursor", c.OldCursorStatus)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"maps"
 	"sync"
 	"time"
 )
@@ -14,7 +13,9 @@ type Outcome string
 const (
 	OutcomeBatch Outcome = "batch" // log files
 	OutcomeIdle  Outcome = "idle"  // nothing new
-	OutcomePage  Outcome = "page"  // a page of events, or of none
+	OutcomePage  Outcome = "page"  // a page of events, or of none; a page of links
+	OutcomeToken Outcome = "token" // a bearer token
+	OutcomeFile  Outcome = "file"  // what is behind a link
 )
 
 // Hit is the outcome of a request whose answer had the fault f, transient or
@@ -33,6 +34,11 @@ type Requests struct {
 	PeakPerMinute int
 	// Outcomes counts by endpoint, such as [PathSIEM] or "other", and outcome.
 	Outcomes map[string]map[Outcome]int
+	// Events counts the authorized calls of [PathEvents] by the type asked for, as
+	// it was given; "" is a call for all types.
+	Events map[string]int
+	// PeakEvents is the most of them in any EventsWindow, to a sixtieth of it.
+	PeakEvents int
 }
 
 // Count returns how many requests to path had the outcome.
@@ -51,10 +57,8 @@ func (r Requests) At(path string) int {
 type counters struct {
 	mu       sync.Mutex
 	requests Requests
-	recent   [60]struct {
-		second int64
-		count  int
-	}
+	minute   recent
+	events   recent
 }
 
 func (c *counters) add(path string, o Outcome, now time.Time) {
@@ -68,34 +72,41 @@ func (c *counters) add(path string, o Outcome, now time.Time) {
 		c.requests.Outcomes[path] = make(map[Outcome]int)
 	}
 	c.requests.Outcomes[path][o]++
-	c.requests.PeakPerMinute = max(c.requests.PeakPerMinute, c.lastMinute(now.Unix()))
+	c.requests.PeakPerMinute = max(c.requests.PeakPerMinute, c.minute.add(now.Unix()))
 }
 
-// lastMinute counts one request in second and returns the count of the 60
-// seconds that end with it.
-func (c *counters) lastMinute(second int64) int {
-	slot := &c.recent[uint64(second)%60]
-	if slot.second != second {
-		slot.second, slot.count = second, 0
+// addEvents counts a call of [PathEvents] for a type.
+func (c *counters) addEvents(kind string, now time.Time, window time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.requests.Events == nil {
+		c.requests.Events = make(map[string]int)
 	}
-	slot.count++
+	c.requests.Events[kind]++
+	slot := now.UnixNano() / max(1, int64(window)/recentSlots)
+	c.requests.PeakEvents = max(c.requests.PeakEvents, c.events.add(slot))
+}
+
+const recentSlots = 60
+
+// recent counts what was in the last 60 slots of time.
+type recent [recentSlots]struct {
+	slot  int64
+	count int
+}
+
+// add counts one in the slot and returns the count of the 60 that end with it.
+func (r *recent) add(slot int64) int {
+	last := &r[uint64(slot)%recentSlots]
+	if last.slot != slot {
+		last.slot, last.count = slot, 0
+	}
+	last.count++
 	sum := 0
-	for _, r := range c.recent {
-		if r.second > second-60 && r.second <= second {
-			sum += r.count
+	for _, s := range r {
+		if s.slot > slot-recentSlots && s.slot <= slot {
+			sum += s.count
 		}
 	}
 	return sum
-}
-
-// Requests returns the counts so far; the caller owns them.
-func (s *Server) Requests() Requests {
-	s.counts.mu.Lock()
-	defer s.counts.mu.Unlock()
-	r := s.counts.requests
-	r.Outcomes = make(map[string]map[Outcome]int, len(s.counts.requests.Outcomes))
-	for path, outcomes := range s.counts.requests.Outcomes {
-		r.Outcomes[path] = maps.Clone(outcomes)
-	}
-	return r
 }

@@ -16,6 +16,9 @@ const (
 	streamRecord
 	streamEvent
 	streamNoise
+	streamEventMail
+	streamEventRecord
+	streamRequestID
 )
 
 // dice is a deterministic source of values: the same seed and parts always give

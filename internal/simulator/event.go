@@ -45,23 +45,6 @@ func (t *timeline) add(n int, at func(i int) (eventTime, visible time.Time)) {
 	t.sorted = next
 }
 
-// AddEvents adds n impersonation events from start on, so many per second (at
-// least one). Each is found from its eventTime on: one in the future turns up by
-// itself.
-func (s *Server) AddEvents(n int, start time.Time, perSecond int) {
-	start, perSecond = start.Truncate(time.Second), max(1, perSecond)
-	s.events.add(n, func(i int) (time.Time, time.Time) {
-		at := start.Add(time.Duration(i/perSecond) * time.Second)
-		return at, at
-	})
-}
-
-// AddLateEvents adds n events of one eventTime that are found only from
-// visibleAt on, by the service's clock.
-func (s *Server) AddLateEvents(n int, eventTime, visibleAt time.Time) {
-	s.events.add(n, func(int) (time.Time, time.Time) { return eventTime, visibleAt })
-}
-
 // impersonation is an event with its contents.
 type impersonation struct {
 	id, sender, recipient, subject, definition string
@@ -95,20 +78,6 @@ func newImpersonation(seed uint64, e event) impersonation {
 	first := d.below(len(similarIdentifiers))
 	i.identifiers = slices.Clone(similarIdentifiers[first:min(first+1+d.below(2), len(similarIdentifiers))])
 	return i
-}
-
-// appendEvents appends events as they are sent, separated by commas.
-func (s *Server) appendEvents(dst []byte, events []event) []byte {
-	for n, e := range events {
-		made, ok := s.sent.get(e)
-		if !ok {
-			i := newImpersonation(s.config.Seed, e)
-			made = appendJSON(nil, objectOf(i.fields()...), i.spelling)
-			s.sent.put(e, made)
-		}
-		dst = append(appendComma(dst, n), made...)
-	}
-	return dst
 }
 
 // fields returns the event in wire order.

@@ -10,10 +10,11 @@ const (
 )
 
 // Expected yields every record a client has to deliver, once each: those of all
-// batches and events ever added, expired ones too, in the order of adding,
-// batches before events. A record is [Canonical] and is what the collector puts
+// batches, files of events and events ever added, expired ones too, in the order
+// of adding, batches before files before events. A record is [Canonical] and is what the collector puts
 // out: the service's fields plus log_source ("siem" or "ttp") and log_type (the
-// prefix of the file's name, or "impersonation").
+// prefix of the file's name, the word of API 1.0 for the type of events, or
+// "impersonation").
 //
 // For key_value compare [CanonicalText] of both sides.
 func (s *Server) Expected() iter.Seq[string] {
@@ -23,7 +24,9 @@ func (s *Server) Expected() iter.Seq[string] {
 				return
 			}
 		}
-		s.ExpectedEvents()(yield)
+		if s.eventRecords(true, yield) {
+			s.ExpectedEvents()(yield)
+		}
 	}
 }
 
@@ -63,7 +66,32 @@ func (s *Server) Salvageable() iter.Seq[string] {
 				return
 			}
 		}
+		s.eventRecords(false, yield)
 	}
+}
+
+// eventRecords is records for all files of events.
+func (s *Server) eventRecords(survivors bool, yield func(string) bool) bool {
+	var fields []member
+	var buf []byte
+	for _, f := range s.files.snapshot().all {
+		if f.fault.sparesLines() != survivors {
+			continue
+		}
+		for _, record := range f.wanted {
+			if !yield(record) {
+				return false
+			}
+		}
+		for i := range f.records {
+			fields, _, _ = f.record(s.config.Seed, fields, i)
+			buf = appendLabelled(buf[:0], objectOf(fields...), sourceSIEM, logTypeOfEvent(f.kind))
+			if !yield(string(buf)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // records yields the batch's records that must survive its fault, or those that

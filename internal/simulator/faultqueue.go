@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"fmt"
 	"slices"
 	"sync"
 )
@@ -65,44 +64,4 @@ func (q *faultQueue) roll(at scene) Fault {
 		return ""
 	}
 	return fitting[q.dice.below(len(fitting))]
-}
-
-// SetFaults replaces the plan of transient faults; the zero Plan ends it. Only
-// answers that would have been right are hit: a refusal stays what it is.
-// It returns an error for a rate outside [0, 1] or a fault there is not.
-func (s *Server) SetFaults(p Plan) error {
-	if !(p.Rate >= 0 && p.Rate <= 1) {
-		return fmt.Errorf("simulator: %v is no share of answers", p.Rate)
-	}
-	for _, f := range p.Faults {
-		if !slices.Contains(Faults(), f) {
-			return fmt.Errorf("simulator: unknown fault %q", f)
-		}
-	}
-	p.Faults = slices.Clone(p.Faults)
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.plan, s.faults.dice = p, newDice(p.Seed, streamNoise)
-	return nil
-}
-
-// Next spoils the next right answers, one fault each, before any plan does. A
-// fault that does not fit an answer (one of archives, when there is nothing new)
-// lets the faults behind it go first and waits; [Server.PendingFaults] tells.
-func (s *Server) Next(faults ...Fault) { s.NextAt("", faults...) }
-
-// NextAt is [Server.Next] for answers of one endpoint, such as [PathSIEM].
-func (s *Server) NextAt(path string, faults ...Fault) {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	for _, f := range faults {
-		s.faults.queued = append(s.faults.queued, queuedFault{path, f})
-	}
-}
-
-// PendingFaults returns how many faults given to Next have hit nothing yet.
-func (s *Server) PendingFaults() int {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	return len(s.faults.queued)
 }

@@ -5,12 +5,18 @@ import (
 	"time"
 )
 
-const (
-	// dateLayout is the form of x-mc-date; the zone is these letters, always.
-	dateLayout = "Mon, 02 Jan 2006 15:04:05 UTC"
-	// dateTolerance is how far x-mc-date may be from the service's clock.
-	dateTolerance = 15 * time.Minute
-)
+// dateLayout is the form of x-mc-date; the zone is these letters, always.
+const dateLayout = "Mon, 02 Jan 2006 15:04:05 UTC"
+
+// maxBody bounds what is read of a request.
+const maxBody = 1 << 20
+
+// caller is what an endpoint is told of an admitted request, besides its body.
+type caller struct {
+	id    string // API 1.0
+	by    entitlement
+	quota quota // API 2.0
+}
 
 // admit returns the refusal of a request whose headers do not entitle it to an
 // answer. The id of an admitted request is used up.

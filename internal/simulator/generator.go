@@ -5,6 +5,12 @@ import (
 	"time"
 )
 
+// The values of fileFormat.
+const (
+	formatJSON     = "json"
+	formatKeyValue = "key_value"
+)
+
 // generator makes the synthetic records of a server. Immutable; every method may
 // be called concurrently.
 type generator struct {

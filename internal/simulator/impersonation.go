@@ -69,7 +69,7 @@ func (s *Server) resume(ask *impersonationAsk, token string) bool {
 }
 
 // serveImpersonation answers a request for a page of events.
-func (s *Server) serveImpersonation(body []byte, _ string) answer {
+func (s *Server) serveImpersonation(body []byte, by caller) answer {
 	ask, refusal, ok := s.parseImpersonation(body)
 	if !ok {
 		return refusal
@@ -90,11 +90,16 @@ func (s *Server) serveImpersonation(body []byte, _ string) answer {
 		here.Total = count(within, matches)
 	}
 	p := turnTo(within, first, ask.query.OldestFirst, ask.size, matches)
-	fault, salt := s.faults.draw(scene{path: PathImpersonation, page: true, pageToken: ask.token != nil})
+	at := scene{path: PathImpersonation, by: by.by, page: true, pageToken: ask.token != nil}
+	fault, salt := s.faults.draw(at)
 	if fault == FaultPageEmptyWithNext {
 		p, here.Salt = p.emptied(first), salt
 	}
-	return s.spoil(s.pageAnswer(ask.size, p, here), fault, salt)
+	a := s.pageAnswer(ask.size, p, here)
+	if by.by == byBearer {
+		return s.spoilToken(a, at, fault, salt, by.quota)
+	}
+	return s.spoil(a, fault, salt)
 }
 
 // pageAnswer is the answer with a page; like is what its tokens have in common.
@@ -125,3 +130,17 @@ func (s *Server) pageAnswer(size int, p page, like pageToken) answer {
 
 // pageBytes is about what an event takes in a page.
 const pageBytes = 1 << 10
+
+// appendEvents appends events as they are sent, separated by commas.
+func (s *Server) appendEvents(dst []byte, events []event) []byte {
+	for n, e := range events {
+		made, ok := s.sent.get(e)
+		if !ok {
+			i := newImpersonation(s.config.Seed, e)
+			made = appendJSON(nil, objectOf(i.fields()...), i.spelling)
+			s.sent.put(e, made)
+		}
+		dst = append(appendComma(dst, n), made...)
+	}
+	return dst
+}

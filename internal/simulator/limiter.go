@@ -1,6 +1,8 @@
 package simulator
 
 import (
+	"net/http"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -9,6 +11,13 @@ import (
 type quota struct {
 	limit, remaining int
 	reset            time.Duration // until the window ends
+}
+
+// tell sets the headers of the rate limit.
+func (q quota) tell(h http.Header) {
+	h.Set("X-Ratelimit-Limit", strconv.Itoa(q.limit))
+	h.Set("X-Ratelimit-Remaining", strconv.Itoa(q.remaining))
+	h.Set("X-Ratelimit-Reset", strconv.FormatInt(max(1, q.reset.Milliseconds()), 10))
 }
 
 // limiter counts requests in fixed windows. Safe for concurrent use.

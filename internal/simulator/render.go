@@ -10,12 +10,6 @@ import (
 	"io"
 )
 
-// The values of fileFormat.
-const (
-	formatJSON     = "json"
-	formatKeyValue = "key_value"
-)
-
 // rendering names the body of one answer: equal renderings have equal bytes.
 // salt tells passing faults apart, which never spoil two answers alike.
 type rendering struct {
@@ -89,20 +83,6 @@ func (c *renderer) archive(r rendering, b *batch, files []logFile) ([]byte, erro
 		body = body[:len(body)*2/3-int(r.salt)%(len(body)/4)]
 	}
 	return body, err
-}
-
-// extraFile returns the file too many that the fault puts in front of the others
-// of b; ok is false when the fault puts none.
-func extraFile(f Fault, b *batch, salt uint32) (extra logFile, ok bool) {
-	if !f.addsFile() {
-		return logFile{}, false
-	}
-	raw := &File{Name: fmt.Sprintf("receipt_%s%d.log", b.stamp(), salt)}
-	if f == FaultFilePoisoned {
-		cut := []byte(`{ "type" : "MTA", "data" : `)
-		raw.JSON, raw.KeyValue = cut, cut
-	}
-	return logFile{name: raw.Name, raw: raw}, true
 }
 
 // hostileName returns name as an attempt to write somewhere else; the attempts

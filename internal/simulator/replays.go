@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// dateTolerance is how far x-mc-date may be from the service's clock.
+const dateTolerance = 15 * time.Minute
+
 // maxRequestIDs bounds a generation of remembered ids.
 const maxRequestIDs = 1 << 20
 

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -50,8 +51,8 @@ func (s *Server) parseSIEM(body []byte) (ask siemAsk, refusal answer, ok bool) {
 	return ask, answer{}, true
 }
 
-// serveSIEM answers a request for log files; id is the request's.
-func (s *Server) serveSIEM(body []byte, id string) answer {
+// serveSIEM answers a request for log files.
+func (s *Server) serveSIEM(body []byte, by caller) answer {
 	ask, refusal, ok := s.parseSIEM(body)
 	if !ok {
 		return refusal
@@ -65,7 +66,7 @@ func (s *Server) serveSIEM(body []byte, id string) answer {
 		fault, n := s.faults.draw(scene{path: PathSIEM, token: ask.Token != nil})
 		return s.spoil(s.idle(at), fault, n)
 	}
-	t := turn{ask: ask, id: id, batch: kept.all[at.batch], at: at}
+	t := turn{ask: ask, id: by.id, batch: kept.all[at.batch], at: at}
 	here := scene{path: PathSIEM, batch: true, zip: ask.Compress, token: ask.Token != nil}
 	t.passing, t.salt = s.faults.draw(here)
 	if t.batch.fault.fits(here) {
@@ -197,4 +198,24 @@ func (s *Server) RawZip(number int, format string) ([]byte, error) {
 // with compress false gets it. It returns an error for a file there is not.
 func (s *Server) RawFile(number, file int, format string) ([]byte, error) {
 	return s.raw(number, file, format, false)
+}
+
+// raw returns the body of a right request for a batch's files.
+func (s *Server) raw(number, file int, format string, compress bool) ([]byte, error) {
+	all := s.batches.snapshot().all
+	if number < 0 || number >= len(all) {
+		return nil, fmt.Errorf("simulator: there is no batch %d", number)
+	}
+	if format != formatJSON && format != formatKeyValue {
+		return nil, fmt.Errorf("simulator: there is no format %q", format)
+	}
+	b := all[number]
+	if file < 0 || file >= len(b.files(s.config.Types)) && !compress {
+		return nil, fmt.Errorf("simulator: batch %d has no file %d", number, file)
+	}
+	r := rendering{batch: number, file: file, format: format, compress: compress}
+	if b.fault.inArchive() {
+		r.container = b.fault
+	}
+	return s.renderer.body(r, b)
 }
