@@ -88,7 +88,7 @@ func TestAnswersInGzip(t *testing.T) {
 		if !errors.As(err, &refusal) || refusal.Status != status || refusal.Code != "err_x" || refusal.Message != "why" || refusal.Wait != 4*time.Second {
 			t.Errorf("%d: %+v, %v", status, refusal, err)
 		}
-		if wait := time.Until(c.notBefore); wait < 3*time.Second || wait > 4*time.Second {
+		if wait := time.Until(c.limits[""].notBefore); wait < 3*time.Second || wait > 4*time.Second {
 			t.Errorf("%d: the rate limit is not noticed: %v", status, wait)
 		}
 	}

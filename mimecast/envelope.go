@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // envelope is the shape of every JSON answer of the API.
@@ -86,10 +87,24 @@ func (a *answer) parse(body []byte) (*envelope, error) {
 // refused has the refused caller of a request authorized anew before it returns
 // the refusal. If that has changed anything, another try may come soon.
 func (a *answer) refused(refusal *APIError) error {
-	if IsCredentials(refusal) && a.auth.Refused(a.request) {
+	if !IsCredentials(refusal) {
+		return refusal
+	}
+	if a.auth.Refused(a.request) {
 		refusal.Retryable = true
 	}
+	if a.refusals != nil && refusal.Cause() == CauseClient {
+		refusal.Transient = !a.refusals.lasting(time.Now())
+		refusal.Retryable = refusal.Transient
+	}
 	return refusal
+}
+
+// accepted notes that the service took the token of the request, if it had one.
+func (a *answer) accepted() {
+	if a.refusals != nil && a.request.Header.Get("Authorization") != "" {
+		a.refusals.end()
+	}
 }
 
 // unexpected describes an answer that is not what the API sends.
@@ -99,35 +114,79 @@ func (a *answer) unexpected(body []byte) error {
 		kind = "no media type"
 	}
 	return &ResponseError{a.endpoint.Path, fmt.Sprintf("an answer that is not the API's (%s, %d bytes, beginning %q)",
-		kind, len(body), short(clean(a.auth.Redact(string(body[:min(len(body), 2<<10)]))), 80))}
+		kind, len(body), short(clean(a.auth.Redact(string(body[:min(len(body), 2*maxToken)]))), 80))}
 }
 
-// refusal returns the first failure in an envelope, nil when there is none. In
-// API 1.0 it is in a list errors of its own, in 2.0 it stands bare.
+// refusal returns the first failure in an envelope, nil when there is none.
 func (e *envelope) refusal(a *answer, status int) *APIError {
 	if len(e.fail) == 0 {
 		return nil
 	}
-	first := e.fail[0]
-	if inner, err := elements(member(first, "errors")); err == nil && len(inner) > 0 {
-		first = inner[0]
+	return a.failed(status, innerFailure(e.fail[0]))
+}
+
+// failure returns the first failure that an answer tells of, nil if there is
+// none. It stands in a list fail, in errors, or in error, which may also be the
+// code itself with an error_description beside it.
+func failure(body []byte) rawJSON {
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
+	for _, key := range []string{"fail", "errors"} {
+		raw := member(body, key)
+		list, err := elements(raw)
+		switch {
+		case err != nil && raw != nil:
+			return innerFailure(raw) // an object where a list should be
+		case len(list) > 0:
+			return innerFailure(list[0])
+		}
 	}
-	said := func(key string) string { return clean(a.auth.Redact(text(first, key))) }
+	switch inner := member(body, "error"); string(inner) {
+	case "", "null", `""`, "false":
+	default:
+		if inner[0] == '{' {
+			return inner
+		}
+		return body
+	}
+	return nil
+}
+
+// innerFailure returns the first element of a failure's own list errors, which
+// API 1.0 has, else the failure.
+func innerFailure(failure rawJSON) rawJSON {
+	if inner, err := elements(member(failure, "errors")); err == nil && len(inner) > 0 {
+		return inner[0]
+	}
+	return failure
+}
+
+// failed makes an error of a failure, which may be nil.
+func (a *answer) failed(status int, failure rawJSON) *APIError {
+	said := func(keys ...string) string {
+		for _, key := range keys {
+			if s := clean(a.auth.Redact(text(failure, key))); s != "" {
+				return s
+			}
+		}
+		return ""
+	}
 	return &APIError{
-		Endpoint: a.endpoint, Status: status, Code: said("code"), Message: said("message"), Field: said("field"),
-		Retryable: truth(first, "retryable"), Wait: told(a.header),
+		Endpoint: a.endpoint, Status: status,
+		Code: said("code", "error"), Message: said("message", "error_description"), Field: said("field"),
+		Retryable: truth(failure, "retryable"), Wait: told(a.header),
+		RequestID: short(clean(a.auth.Redact(a.header.Get("X-Request-Id"))), maxRequestID),
+		token:     a.refusals != nil,
 	}
 }
+
+// maxRequestID bounds a request id, in characters. Those seen are UUIDs.
+const maxRequestID = 64
 
 // refusal turns an answer with a status other than 200 into an error.
 func (a *answer) refusal(resp *http.Response) *APIError {
 	status := resp.StatusCode
-	refusal := &APIError{Endpoint: a.endpoint, Status: status, Wait: told(a.header)}
-	if body, err := a.read(1 << 20); err == nil {
-		if e, ok := readEnvelope(body); ok && len(e.fail) > 0 {
-			refusal = e.refusal(a, status)
-		}
-	}
+	body, _ := a.read(1 << 20) // the status says enough
+	refusal := a.failed(status, failure(body))
 	switch {
 	case status >= 300 && status < 400:
 		refusal.Message = "redirects are not followed"

@@ -9,13 +9,22 @@ import (
 	"unicode"
 )
 
-// Error codes that Mimecast documents or that were seen in its answers.
+// Error codes that Mimecast documents or that were seen in its answers. The last
+// ones are API 2.0's; the service also gives them to good credentials, for a
+// while.
 const (
 	codeDeveloperKey     = "err_developer_key"
 	codeInvalidSignature = "err_xdk_invalid_signature"
 	codeBindingExpired   = "err_xdk_binding_expired"
 	codeInvalidToken     = "err_audit_siem_invalid_token"
 	codeIncorrectRegion  = "err_audit_log_incorrect_region"
+
+	codeForbidden       = "app_forbidden"
+	codeClientID        = "InvalidClientIdentifier"
+	codeInvalidClient   = "invalid_client" // of RFC 6749
+	codeUnauthorized    = "Unauthorized Request"
+	codeTokenExpired    = "token_expired"
+	codeTokenUnverified = "token_verification_failed"
 )
 
 // APIError is a refusal by the service. It never holds a secret, and what it
@@ -27,8 +36,16 @@ type APIError struct {
 	Message   string   // may be empty
 	Field     string   // the field of the request it is about; may be empty
 	Retryable bool     // the same request may succeed later, or with the keys of now
+	// Transient reports whether the service refused the caller in a way that it
+	// also refuses good credentials, and has not done so for long: see [OAuth2].
+	Transient bool
 	// Wait is how long the service asks to stay away; 0 when it doesn't say.
 	Wait time.Duration
+	// RequestID is the service's name for the request, which its support asks
+	// for; may be empty.
+	RequestID string
+
+	token bool // the request carried a token, or asked for one
 }
 
 func (e *APIError) Error() string {
@@ -41,6 +58,9 @@ func (e *APIError) Error() string {
 	}
 	if e.Field != "" {
 		b.WriteString(" (field " + e.Field + ")")
+	}
+	if e.RequestID != "" {
+		b.WriteString(" (request id " + e.RequestID + ")")
 	}
 	return b.String()
 }
@@ -68,7 +88,7 @@ func (e *ProxyError) Error() string {
 // passing reports whether the service refuses for now, for a reason of its own:
 // too many requests, or trouble. A code says nothing then.
 func (e *APIError) passing() bool {
-	return e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
+	return e.Transient || e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
 }
 
 // Cause is what has to change before a request that the service refused can
@@ -85,6 +105,8 @@ const (
 	CauseRegion            // the account is in another region
 	CausePath              // nothing is served there: it may be no service of Mimecast's
 	CauseRedirect          // the service is elsewhere; redirects are not followed
+	CauseClient            // the client id and secret do not fit, or the application is not enabled
+	CauseProduct           // the application lacks the Product of the Endpoint, or its role the Permission
 )
 
 // Cause returns why the service refused. The status goes before the code. It is
@@ -95,6 +117,10 @@ func (e *APIError) Cause() Cause {
 	switch {
 	case e.passing():
 		return CauseUnknown
+	case e.refusesClient():
+		return CauseClient
+	case e.Code == codeForbidden, e.token && e.Status == http.StatusForbidden:
+		return CauseProduct
 	case e.Status == http.StatusForbidden:
 		return CausePermission
 	case e.Status == http.StatusTeapot || e.Code == codeBindingExpired:
@@ -113,6 +139,16 @@ func (e *APIError) Cause() Cause {
 	return CauseUnknown
 }
 
+// refusesClient reports whether a service of API 2.0 refused the token or the
+// credentials.
+func (e *APIError) refusesClient() bool {
+	switch e.Code {
+	case codeClientID, codeInvalidClient, codeUnauthorized, codeTokenExpired, codeTokenUnverified:
+		return true
+	}
+	return e.token && e.Status == http.StatusUnauthorized
+}
+
 // IsCredentials reports whether the service refused the caller rather than the
 // request: nothing but other credentials or another permission helps.
 func IsCredentials(err error) bool {
@@ -121,7 +157,7 @@ func IsCredentials(err error) bool {
 		return false
 	}
 	switch e.Cause() {
-	case CausePermission, CauseExpiredKey, CauseApplication, CauseKeys:
+	case CausePermission, CauseExpiredKey, CauseApplication, CauseKeys, CauseClient, CauseProduct:
 		return true
 	}
 	return false

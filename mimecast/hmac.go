@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -150,11 +149,5 @@ func (k Keys) sign(r *http.Request) (string, error) {
 
 // redact takes the secrets out of text that came from the network.
 func (k Keys) redact(text string) string {
-	for _, secret := range []string{k.AppKey, k.AccessKey, k.SecretKey} {
-		if len(secret) >= 4 {
-			text = strings.ReplaceAll(text, secret, "…")
-			text = strings.ReplaceAll(text, strings.ReplaceAll(secret, "/", `\/`), "…")
-		}
-	}
-	return text
+	return withoutSecrets(text, k.AppKey, k.AccessKey, k.SecretKey)
 }

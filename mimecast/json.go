@@ -3,6 +3,8 @@ package mimecast
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	jsoniter "github.com/json-iterator/go"
 )
@@ -72,6 +74,15 @@ func member(data []byte, key string) (value rawJSON) {
 func text(data []byte, key string) (s string) {
 	_ = unmarshal(member(data, key), &s) // anything else is none
 	return s
+}
+
+// wholeNumber reads a whole number, or the string of one; 0 if it is none.
+func wholeNumber(raw rawJSON) int64 {
+	n, err := strconv.ParseInt(strings.Trim(string(raw), "\" "), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // truth says whether a member is true, or the string of it.

@@ -36,6 +36,7 @@ func TestLogsAreComplete(t *testing.T) {
 		checkEndpoint(t, l.Endpoint)
 	}
 	checkEndpoint(t, SIEM())
+	checkEndpoint(t, SIEMEvents())
 }
 
 func checkEndpoint(t *testing.T, e Endpoint) {

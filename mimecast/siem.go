@@ -23,9 +23,6 @@ func SIEM() Endpoint {
 	}
 }
 
-// maxToken bounds the opaque tokens that are kept and sent back.
-const maxToken = 16 << 10
-
 // Format is how the service writes the records of a SIEM log file.
 type Format string
 

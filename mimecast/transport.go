@@ -79,6 +79,10 @@ func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Resp
 	return nil
 }
 
+// noRedirect is the CheckRedirect of all clients: a redirect would carry what
+// authorizes a request elsewhere.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
 // withoutURL drops the method and URL that net/http puts before its errors.
 func withoutURL(err error) error {
 	var u *url.Error

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -20,15 +21,17 @@ const DBOff = "off"
 
 // Config is one [INPUT] block, read and checked.
 type Config struct {
+	API     int           // 1: API 1.0, 2: API 2.0, as the credentials decide
 	BaseURL *url.URL      // scheme and host alone
 	Auth    mimecast.Auth // reads the `…_file` options anew after a refusal
-	AppID   string        // as read when the block was started
+	AppID   string        // or the client id, as read when the block was started
 	Account string        // what positions go by: the block's name for it, or AppID
 	DB      string        // path of the checkpoint file; empty when it is off
 
-	Logs            []string // streams, each once
-	SIEMFormat      mimecast.Format
-	SIEMCompress    bool
+	Logs            []string        // streams, each once
+	SIEMFormat      mimecast.Format // of API 1.0
+	SIEMCompress    bool            // of API 1.0
+	SIEMTypes       []string        // of API 2.0, each once, as Mimecast spells them; nil with 1.0
 	PageSize        int
 	Filter          mimecast.ImpersonationFilter
 	InitialLookback time.Duration
@@ -40,6 +43,7 @@ type Config struct {
 	ProxyURL    *url.URL // nil: the environment decides; may hold a password, so never log it
 	CAPEM       []byte   // nil: the system's authorities
 	TLSVerify   bool
+	LinkAllow   []netip.Prefix // see [mimecast.Options]
 
 	// Warnings are things to say once at the start that don't stop it.
 	Warnings []string

@@ -62,7 +62,7 @@ func TestDefaults(t *testing.T) {
 	}
 	c.BaseURL, c.Auth = nil, nil
 	want := Config{
-		AppID: "id", Account: "id", DB: "/var/lib/x.db", Logs: []string{"siem", "impersonation"}, SIEMFormat: mimecast.JSON, SIEMCompress: true,
+		API: 1, AppID: "id", Account: "id", DB: "/var/lib/x.db", Logs: []string{"siem", "impersonation"}, SIEMFormat: mimecast.JSON, SIEMCompress: true,
 		PageSize: 500, InitialLookback: 7 * 24 * time.Hour, Overlap: time.Hour, PollInterval: time.Minute,
 		HTTPTimeout: time.Minute, TLSVerify: true,
 	}

@@ -27,35 +27,41 @@ func Options() []Option { return new(settings).options() }
 func (s *settings) options() []Option {
 	c, filter := &s.config, &s.config.Filter
 	return []Option{
-		{"base_url", "", "Base URL of the API, for instance `https://eu-api.mimecast.com`. Needed unless `region` is set.", text(&s.base)},
-		{"region", "", "Picks the base URL: " + code(mimecast.RegionNames()) + ".", oneOf(&s.region, mimecast.RegionNames())},
-		{"app_id", "", "Application id of the API application. Needed, here or in `app_id_file`.", s.keys.appID.here},
-		{"app_id_file", "", "Path of a file that holds it. Like every `…_file`, read again when the service refuses a request.", s.keys.appID.file},
-		{"app_key", "", "Application key. Needed, here or in `app_key_file`.", s.keys.appKey.here},
+		{"base_url", "", "Base URL of the API, for instance `https://api.services.mimecast.com`. With API 1.0 needed unless `region` is set.", text(&s.base)},
+		{"region", "", "Picks the base URL. API 2.0: " + code(mimecast.RegionNames(2)) + "; `global`, which serves all accounts, unless `base_url` is set. API 1.0: " + code(mimecast.RegionNames(1)) + ".", text(&s.region)},
+		{"client_id", "", "Client id of the API 2.0 application. With `client_secret` it stands in the place of the four keys of API 1.0 that follow.", s.keys.clientID.here},
+		{"client_id_file", "", "Path of a file that holds it. Like every `…_file`, read again when the service refuses a request.", s.keys.clientID.file},
+		{"client_secret", "", "Client secret of the API 2.0 application.", s.keys.clientSecret.here},
+		{"client_secret_file", "", "Path of a file that holds it.", s.keys.clientSecret.file},
+		{"app_id", "", "Application id of the API 1.0 application. Needed with API 1.0, here or in `app_id_file`.", s.keys.appID.here},
+		{"app_id_file", "", "Path of a file that holds it.", s.keys.appID.file},
+		{"app_key", "", "Application key. Needed with API 1.0, here or in `app_key_file`.", s.keys.appKey.here},
 		{"app_key_file", "", "Path of a file that holds it.", s.keys.appKey.file},
-		{"access_key", "", "Access key of the user association. Needed, here or in `access_key_file`.", s.keys.accessKey.here},
+		{"access_key", "", "Access key of the user association. Needed with API 1.0, here or in `access_key_file`.", s.keys.accessKey.here},
 		{"access_key_file", "", "Path of a file that holds it.", s.keys.accessKey.file},
-		{"secret_key", "", "Secret key of the user association, in base64 as Mimecast shows it. Needed, here or in `secret_key_file`.", s.keys.secretKey.here},
+		{"secret_key", "", "Secret key of the user association, in base64 as Mimecast shows it. Needed with API 1.0, here or in `secret_key_file`.", s.keys.secretKey.here},
 		{"secret_key_file", "", "Path of a file that holds it.", s.keys.secretKey.file},
 		{"db", "", "Path of the checkpoint file, made with mode 0600. Needed. `off` keeps no position: every restart reads everything that Mimecast still has again.", db(&c.DB)},
-		{"account", "", "Name that the positions in `db` go by; unless set, the application id as it is read at the start. With a name of its own, a block goes on where it is when its application id changes. At most 128 bytes, without `|`.", account(&c.Account)},
+		{"account", "", "Name that the positions in `db` go by; unless set, the application id or client id as it is read at the start. With a name of its own, a block goes on where it is when that id changes. At most 128 bytes, without `|`.", account(&c.Account)},
 		{"logs", "siem,impersonation", "Which logs to collect: " + code(logNames()) + ".", wordsOf(&c.Logs, logNames())},
-		{"siem_format", "json", "Format to ask for: " + code(formats()) + ". Records come out the same.", oneOf(&c.SIEMFormat, formats())},
-		{"siem_compress", "on", "`on` asks for zip batches of many files, `off` for one plain file at a time.", onOff(&c.SIEMCompress)},
+		{"siem_types", strings.Join(siemTypes("_"), ","), "Types of the SIEM logs of API 2.0, separated by commas, as Mimecast spells them or with `_` for a space. `type:subtype` collects one subtype alone.", siemTypeList(&c.SIEMTypes, siemTypes(" "))},
+		{"siem_format", "json", "Format to ask API 1.0 for: " + code(formats()) + ". Records come out the same.", oneOf(&c.SIEMFormat, formats())},
+		{"siem_compress", "on", "`on` asks API 1.0 for zip batches of many files, `off` for one plain file at a time.", onOff(&c.SIEMCompress)},
 		{"impersonation_page_size", "500", "Events to ask for in one page, 1 to 10000.", number(&c.PageSize, 1, 10000)},
 		{"tagged_malicious", "", "Only impersonation events that were (`true`) or were not (`false`) tagged malicious.", trueFalse(&filter.TaggedMalicious)},
 		{"search_field", "", "Field that `query` is looked for in: " + code(mimecast.KnownSearchFields()) + ".", oneOf(&filter.SearchField, mimecast.KnownSearchFields())},
 		{"query", "", "Only impersonation events with this text. Needed with `search_field`.", text(&filter.Query)},
 		{"identifiers", "", "Only impersonation events with one of these identifiers, separated by commas.", words(&filter.Identifiers, mimecast.KnownIdentifiers())},
 		{"actions", "", "Only impersonation events with one of these actions, separated by commas.", words(&filter.Actions, mimecast.KnownActions())},
-		{"initial_lookback", "7d", "How far back logs other than `siem` start when there is no position yet.", duration(&c.InitialLookback, 0, 3650*day)},
+		{"initial_lookback", "7d", "How far back logs start when there is no position yet. SIEM logs of API 2.0 start with that UTC day, at most seven days back; those of API 1.0 with the earliest.", duration(&c.InitialLookback, 0, 3650*day)},
 		{"overlap", "1h", "How far back each poll of logs other than `siem` reads again, for events that turn up late. What was delivered before is dropped.", duration(&c.Overlap, 0, 30*day)},
-		{"poll_interval", "60s", "How long to wait once the service has nothing new. After a batch the next one is asked for at once.", duration(&c.PollInterval, time.Second, day)},
+		{"poll_interval", "60s", "How long to wait once the service has nothing new. After a batch the next one is asked for at once. SIEM logs of API 2.0 wait for at least five minutes.", duration(&c.PollInterval, time.Second, day)},
 		{"tag_by_type", "off", "`on` gives each record the tag `{tag}.{log_source}.{log_type}`. Outputs and filters then have to match that, for instance `mimecast.*`. After 64 such tags, other log types share `{tag}.{log_source}.other`, until the next start.", onOff(&c.TagByType)},
 		{"http_timeout", "60s", "How long to wait for a connection, for an answer to begin, and for its next bytes.", duration(&c.HTTPTimeout, time.Second, time.Hour)},
 		{"proxy_url", "", "Proxy to use (`http`, `https` or `socks5`). Without it the environment decides (`HTTPS_PROXY`, `NO_PROXY`).", proxyURL(&c.ProxyURL)},
-		{"tls_ca_file", "", "PEM file of the certificate authorities to trust instead of the system's.", certificates(&c.CAPEM)},
+		{"tls_ca_file", "", "PEM file of the certificate authorities to trust instead of the system's. For the store of the log files of API 2.0 they are added to the system's.", certificates(&c.CAPEM)},
 		{"tls_verify", "on", "`off` accepts any certificate: for tests only.", onOff(&c.TLSVerify)},
+		{"link_allow_cidrs", "", "Ranges of addresses, separated by commas, that the links of API 2.0 to log files may lead to besides public ones, for instance `100.64.0.0/10` for a private connection to the store.", ranges(&c.LinkAllow)},
 	}
 }
 
@@ -64,6 +70,16 @@ func logNames() []string {
 	names := []string{SIEM}
 	for _, l := range mimecast.Logs() {
 		names = append(names, l.Name)
+	}
+	return names
+}
+
+// siemTypes returns the types of SIEM logs of API 2.0, with another text for the
+// space.
+func siemTypes(space string) []string {
+	var names []string
+	for _, t := range mimecast.SIEMTypes() {
+		names = append(names, strings.ReplaceAll(t.Name, " ", space))
 	}
 	return names
 }
@@ -89,14 +105,19 @@ func Markdown() string {
 // LogsMarkdown returns the table of the logs as it stands in the README.
 func LogsMarkdown() string {
 	var b strings.Builder
-	b.WriteString("| `logs` | `log_source` | `log_type` | the user's role needs |\n|---|---|---|---|\n")
+	b.WriteString("| `logs` | `log_source` | `log_type` | product of API 2.0 | role permission |\n|---|---|---|---|---|\n")
 	row := func(name, source, kind string, e mimecast.Endpoint) {
 		needs := "*" + strings.ReplaceAll(e.Permission, "|", `\|`) + "*"
 		if e.Setting != "" {
 			needs += "; *" + e.Setting + "* must be on for the account"
 		}
-		fmt.Fprintf(&b, "| [`%s`](%s) | `%s` | %s | %s |\n", name, e.Page, source, kind, needs)
+		product := "none: API 1.0 alone"
+		if e.Product != "" {
+			product = "*" + e.Product + "*"
+		}
+		fmt.Fprintf(&b, "| [`%s`](%s) | `%s` | %s | %s | %s |\n", name, e.Page, source, kind, product, needs)
 	}
+	row(SIEM, "siem", "by the record's type", mimecast.SIEMEvents())
 	row(SIEM, "siem", "by the log file's name", mimecast.SIEM())
 	for _, l := range mimecast.Logs() {
 		row(l.Name, l.Family, "`"+l.Name+"`", l.Endpoint)

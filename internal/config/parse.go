@@ -15,8 +15,10 @@ func Parse(get func(key string) string) (Config, error) {
 		s settings
 		p parser
 	)
+	given := map[string]bool{}
 	for _, o := range s.options() {
 		value := strings.TrimSpace(get(o.Key))
+		given[o.Key] = value != ""
 		if value == "" {
 			value = o.Default
 		}
@@ -24,13 +26,20 @@ func Parse(get func(key string) string) (Config, error) {
 	}
 	// What takes more than one option.
 	c := &s.config
-	c.BaseURL = p.baseURL(s.base, s.region)
-	c.Auth, c.AppID = s.keys.check(&p)
+	c.API = s.keys.api(&p)
+	c.BaseURL = p.baseURL(s.base, s.region, c.API)
+	c.Auth, c.AppID = s.keys.check(&p, c.API)
 	if c.Account == "" {
 		c.Account = c.AppID
 	}
 	if c.Filter.SearchField != "" && c.Filter.Query == "" {
 		p.problem("query", "missing; search_field needs the text to look for")
+	}
+	if c.API == 1 {
+		c.SIEMTypes = nil
+		p.without("1.0", given, "siem_types", "link_allow_cidrs")
+	} else {
+		p.without("2.0", given, "siem_format", "siem_compress")
 	}
 	if len(p.problems) > 0 {
 		return Config{}, &Error{p.problems}
@@ -39,28 +48,44 @@ func Parse(get func(key string) string) (Config, error) {
 	return *c, nil
 }
 
-// baseURL returns the base URL that base_url or region names.
-func (p *parser) baseURL(base, region string) *url.URL {
+// without warns of options that are given and mean nothing to an API.
+func (p *parser) without(api string, given map[string]bool, keys ...string) {
+	for _, key := range keys {
+		if given[key] {
+			p.warnings = append(p.warnings, key+": without effect with API "+api)
+		}
+	}
+}
+
+// baseURL returns the base URL that base_url or region names. An api of 0 is not
+// known, which is a problem of its own.
+func (p *parser) baseURL(base, region string, api int) *url.URL {
 	switch {
 	case base != "" && region != "":
 		p.problem("base_url", "set together with region; set only one of them")
 		return nil
-	case base == "" && region == "":
-		p.problem("base_url", "missing; set base_url, or region (%s)", strings.Join(mimecast.RegionNames(), ", "))
+	case base != "":
+		return p.checkBaseURL(base, api)
+	case region == "" && api == 2:
+		region = "global"
+	case region == "" && api == 1:
+		p.problem("base_url", "missing; set base_url, or region (%s)", strings.Join(mimecast.RegionNames(1), ", "))
 		return nil
-	case region != "":
-		base = mimecast.Regions()[region]
 	}
-	if base == "" {
-		return nil // the region is none, which is a problem of its own
+	base, ok := mimecast.Regions(api)[strings.ToLower(region)]
+	if !ok {
+		if api != 0 {
+			p.problem("region", "%s is not one of: %s, which are those of API %d.0", quote(region), strings.Join(mimecast.RegionNames(api), ", "), api)
+		}
+		return nil
 	}
-	return p.checkBaseURL(base)
+	return p.checkBaseURL(base, api)
 }
 
-func (p *parser) checkBaseURL(base string) *url.URL {
+func (p *parser) checkBaseURL(base string, api int) *url.URL {
 	u, err := url.Parse(base)
 	if err != nil || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		p.problem("base_url", "%s is not a URL like https://eu-api.mimecast.com", quote(redactURL(base)))
+		p.problem("base_url", "%s is not a URL like https://api.services.mimecast.com", quote(redactURL(base)))
 		return nil
 	}
 	if u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
@@ -71,7 +96,26 @@ func (p *parser) checkBaseURL(base string) *url.URL {
 		p.problem("base_url", "%s is not encrypted; http is accepted for loopback addresses only, use https", quote(base))
 		return nil
 	}
+	switch serves := apiOf(strings.ToLower(u.Hostname())); {
+	case serves == 1 && api == 2:
+		p.problem("base_url", "%s serves API 1.0, and client_id is of API 2.0: set %s", quote(base), mimecast.Regions(2)["global"])
+		return nil
+	case serves == 2 && api == 1:
+		p.problem("base_url", "%s serves API 2.0, and app_id is of API 1.0: set the host of the account's region, for instance %s", quote(base), mimecast.Regions(1)["eu"])
+		return nil
+	}
 	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(withoutDefaultPort(u))}
+}
+
+// apiOf returns the API that a host of Mimecast's serves, 0 for another host.
+func apiOf(host string) int {
+	switch {
+	case strings.HasSuffix(host, ".services.mimecast.com"):
+		return 2
+	case strings.HasSuffix(host, "-api.mimecast.com"), "https://"+host == mimecast.Regions(1)["uspcom"]:
+		return 1
+	}
+	return 0
 }
 
 // withoutDefaultPort is a URL's host, spelled the same with and without the port

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -68,6 +69,65 @@ func words(to *[]string, known []string) setter {
 			if !slices.Contains(known, w) {
 				p.warnings = append(p.warnings, fmt.Sprintf("%s: %s is not among the documented values (%s); it is sent as it is", key, quote(w), join(known, ", ")))
 			}
+		}
+	}
+}
+
+// maxSIEMType bounds the name of a type of SIEM logs, in bytes.
+const maxSIEMType = 64
+
+// siemTypeList reads a list of types of SIEM logs, each once, and warns of those that
+// are not known.
+func siemTypeList(to *[]string, known []string) setter {
+	return func(p *parser, key, value string) {
+		for name := range strings.SplitSeq(value, ",") {
+			if name = strings.TrimSpace(name); name == "" {
+				continue
+			}
+			if len(name) > maxSIEMType || strings.ContainsFunc(name, func(r rune) bool { return r == '|' || !unicode.IsPrint(r) }) {
+				p.problem(key, "%s is longer than %d bytes, or holds a | or a control character", quote(name), maxSIEMType)
+				continue
+			}
+			kind, subtype, narrow := strings.Cut(name, ":")
+			i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, strings.ReplaceAll(kind, "_", " ")) })
+			kind = strings.ReplaceAll(kind, "_", " ")
+			if i >= 0 {
+				kind = known[i]
+			}
+			if name = kind; narrow {
+				name += ":" + subtype
+			}
+			if slices.ContainsFunc(*to, func(other string) bool { return strings.EqualFold(other, name) }) {
+				continue
+			}
+			if *to = append(*to, name); i < 0 {
+				p.warnings = append(p.warnings, fmt.Sprintf("%s: %s is not among the documented values (%s); it is sent as it is", key, quote(name), join(known, ", ")))
+			}
+		}
+		for _, name := range *to {
+			kind, _, narrow := strings.Cut(name, ":")
+			switch {
+			case narrow && slices.Contains(*to, kind):
+				p.warnings = append(p.warnings, fmt.Sprintf("%s: events of %s come twice, since %s has them too", key, quote(name), quote(kind)))
+			case narrow:
+				p.warnings = append(p.warnings, fmt.Sprintf("%s: %s leaves out the other subtypes", key, quote(name)))
+			}
+		}
+		if *to == nil {
+			p.problem(key, "%s names no type; leave the option out for all of them", quote(value))
+		}
+	}
+}
+
+// ranges reads a list of ranges of addresses.
+func ranges(to *[]netip.Prefix) setter {
+	return func(p *parser, key, value string) {
+		for _, w := range split(value) {
+			r, err := netip.ParsePrefix(w)
+			if err != nil || r != r.Masked() {
+				p.problem(key, "%s is not a range of addresses like 100.64.0.0/10", quote(w))
+			}
+			*to = append(*to, r)
 		}
 	}
 }
