@@ -50,9 +50,11 @@ func (o oddity) Error() string { return o.reason }
 // only as far as it was sent.
 type decoding struct {
 	batch     *spooled
-	name      string // as the service gave it
-	json      bool   // plain text is JSON
-	confirmed bool   // what is odd is in the batch itself
+	name      string                          // as the service gave it
+	json      bool                            // plain text is JSON
+	origin    func(file string) record.Origin // of the records of a file
+	confirmed bool                            // what is odd is in the batch itself
+	mayBeBare bool                            // a gzip with nothing in it is not odd
 	out       *delivery.Writer
 	reader    *record.Reader
 	log       *slog.Logger
@@ -65,6 +67,7 @@ type decoding struct {
 	at       delivery.Place // what has been decoded
 	fileHash uint64
 	accounts record.Accounts
+	bare     bool   // it is a gzip with nothing in it
 	raw      []byte // nil before the first bytes that can't be read
 }
 
@@ -99,7 +102,7 @@ func (d *decoding) end() error {
 		return d.batch.failed()
 	case d.at.Records < d.skip.Records:
 		return errMismatch
-	case d.at.Records == 0:
+	case d.at.Records == 0 && !d.bare:
 		return d.confirm("", 0, "a batch with no records")
 	}
 	return nil
@@ -121,7 +124,7 @@ func (d *decoding) enter(file string) {
 
 func (d *decoding) decodeFile(ctx context.Context, f *record.File) error {
 	d.enter(f.Name)
-	origin := record.Origin{Source: sourceSIEM, Type: record.TypeOf(f.Name), Collected: d.collected}
+	origin := d.origin(f.Name)
 	decoder := d.reader.Open(f, origin, d.json)
 	bad := 0
 	var damage *record.Damage // here, since it is allocated where it is declared
@@ -132,9 +135,15 @@ func (d *decoding) decodeFile(ctx context.Context, f *record.File) error {
 		buf := d.out.Buf(origin.Source, origin.Type)
 		start := len(buf)
 		buf, err := decoder.Next(buf)
+		if err == nil && origin.TypeOf != nil && d.out.ByType {
+			buf, start = d.retag(buf, start, origin)
+		}
 		switch {
 		case err == nil:
 			err = d.took(ctx, buf, start, decoder.Source())
+		case err == io.EOF && n == 0 && d.mayBeBare && f.Packed != nil:
+			d.bare = true // its checksum says that it is whole
+			return nil
 		case err == io.EOF && n == 0:
 			// Seen in production, but it might also be a fault of this answer.
 			return d.confirm(f.Name, 0, "an empty file")
@@ -157,6 +166,19 @@ func (d *decoding) decodeFile(ctx context.Context, f *record.File) error {
 			return err
 		}
 	}
+}
+
+// retag moves the record at start to where those of its own log_type go, if that is
+// not the origin's.
+func (d *decoding) retag(buf []byte, start int, origin record.Origin) ([]byte, int) {
+	rec := buf[start:]
+	logType := record.LogType(rec)
+	if string(logType) == origin.Type {
+		return buf, start
+	}
+	rec = bytes.Clone(rec) // the buffer may be used again
+	buf = d.out.Buf(origin.Source, string(logType))
+	return append(buf, rec...), len(buf)
 }
 
 // took deals with the record that was appended to the writer's buffer at start.
@@ -237,7 +259,8 @@ func (d *decoding) damagedBatch(ctx context.Context, what *record.Damage) error 
 
 // unparsed puts bytes into records of a bounded size.
 func (d *decoding) unparsed(ctx context.Context, file, reason string, offset int64, in io.Reader) error {
-	origin := record.Origin{Source: sourceSIEM, Type: record.Unparsed, Collected: d.collected}
+	origin := d.origin(file)
+	origin.Type = record.Unparsed
 	if d.raw == nil {
 		d.raw = make([]byte, record.MaxRaw)
 	}

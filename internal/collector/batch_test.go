@@ -55,7 +55,7 @@ func BenchmarkDeliverBatch(b *testing.B) {
 			defer stop()
 			b.ReportAllocs()
 			for b.Loop() {
-				body, err := spool(bytes.NewReader(archive), nil)
+				body, err := spool(bytes.NewReader(archive), spoolMemory, nil)
 				if err != nil {
 					b.Fatal(err)
 				}

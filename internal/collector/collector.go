@@ -15,7 +15,9 @@ import (
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/sleep"
+	"fluent-bit-mimecast/internal/version"
 	"fluent-bit-mimecast/mimecast"
 )
 
@@ -31,20 +33,12 @@ const (
 	panicRetry = time.Minute
 )
 
-// Keys returns the logs that a configuration collects.
-func Keys(cfg config.Config) []checkpoint.Key {
-	var keys []checkpoint.Key
-	for _, name := range cfg.Logs {
-		keys = append(keys, checkpoint.Key{Account: cfg.Account, Log: name})
-	}
-	return keys
-}
-
 // Options make up a collector.
 type Options struct {
 	Config config.Config
 	Claim  *checkpoint.Claim // of Keys(Config); nil when no position is kept
 	Log    *slog.Logger
+	Quotas *Quotas // of the process; nil: the collector has one of its own
 	// Client replaces the one made from Config, in tests.
 	Client *mimecast.Client
 	// statfs and scratch replace the system's, in tests.
@@ -65,6 +59,7 @@ type Collector struct {
 	handover  *delivery.Handover
 	streams   []*stream
 	pollers   []poller
+	shared    *linksShared
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -96,6 +91,10 @@ func Start(o Options) (*Collector, error) {
 	if o.scratch == nil {
 		o.scratch = tempFile
 	}
+	if o.Quotas == nil {
+		o.Quotas = &Quotas{}
+	}
+	c.shared = &linksShared{quota: o.Quotas.of(c.cfg.BaseURL.Host, c.cfg.AppID), slots: make(chan struct{}, linkSlots), readers: newReaders(), keep: c.keepCalls, log: c.log}
 	c.makeStreams(o.scratch)
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
@@ -106,7 +105,8 @@ func Start(o Options) (*Collector, error) {
 func newClient(cfg config.Config, log *slog.Logger) (*mimecast.Client, error) {
 	return mimecast.NewClient(mimecast.Options{
 		BaseURL: cfg.BaseURL, Auth: cfg.Auth, Timeout: cfg.HTTPTimeout,
-		ProxyURL: cfg.ProxyURL, CAPEM: cfg.CAPEM, Insecure: !cfg.TLSVerify,
+		ProxyURL: cfg.ProxyURL, CAPEM: cfg.CAPEM, Insecure: !cfg.TLSVerify, LinkAllow: cfg.LinkAllow,
+		UserAgent:   "fluent-bit-mimecast/" + version.String(),
 		OnRateLimit: func(wait time.Duration) { sayRateLimit(log, wait) },
 	})
 }
@@ -115,9 +115,10 @@ func (c *Collector) makeStreams(newScratch func(string) (scratch, error)) {
 	shared := &clock{log: c.log, client: c.client}
 	customer := newTenant(c.cfg.BaseURL.Host, c.cfg.AppID, c.client.Application, c.log)
 	for _, key := range Keys(c.cfg) {
-		c.streams = append(c.streams, c.newStream(key, shared, customer))
+		s := c.newStream(key, shared, customer)
+		c.streams = append(c.streams, s)
+		c.pollers = append(c.pollers, newPoller(s, c.cfg, c.shared, newScratch))
 	}
-	c.pollers = pollers(c.cfg, c.streams, newScratch)
 }
 
 func (c *Collector) newStream(key checkpoint.Key, shared *clock, customer *tenant) *stream {
@@ -170,6 +171,10 @@ func (c *Collector) run(ctx context.Context) {
 	}
 	polling.Go(func() { c.summarize(ctx) })
 	polling.Go(func() { c.protect("accounts", func() { c.sayOthers(ctx) }) })
+	if c.cfg.API == 2 && slices.Contains(c.cfg.Logs, config.SIEM) {
+		look := newTypeLook(c.client, c.cfg.SIEMTypes, c.shared)
+		polling.Go(func() { c.protect("types", func() { look.run(ctx) }) })
+	}
 	polling.Go(func() { c.protect("room", func() { c.room.Watch(ctx) }) })
 	polling.Wait()
 	stopWriting()
@@ -211,6 +216,9 @@ func (c *Collector) tryOpen() error {
 				"means", "positions now go by account; an earlier version of the plugin reads the copy alone")
 		}
 	}
+	if err := c.shared.quota.load(s, c.callsKey()); err != nil {
+		return err
+	}
 	for _, p := range c.pollers {
 		if err := p.load(s); err != nil {
 			return err
@@ -227,6 +235,9 @@ func (c *Collector) sayOthers(ctx context.Context) {
 	for _, s := range c.streams {
 		if !s.found {
 			missing[s.key.Log] = true
+			if strings.HasPrefix(s.key.Log, siem2) {
+				missing[config.SIEM] = true // of API 1.0
+			}
 		}
 	}
 	if c.store == nil || len(missing) == 0 {
@@ -255,7 +266,22 @@ func (c *Collector) sayOthers(ctx context.Context) {
 		"what_to_do", "nothing if this is another Mimecast customer; else set account to the other's name, or rename that with mimecastctl")
 }
 
+// callsKey is where the calls of the application stand that the service counts.
+func (c *Collector) callsKey() checkpoint.Key {
+	return checkpoint.Key{Account: c.cfg.Account, Log: "calls"}
+}
+
+// keepCalls writes the calls before they are made: a process that dies again and
+// again must not forget them.
+func (c *Collector) keepCalls(calls position.Calls) error {
+	if c.store == nil {
+		return nil
+	}
+	return c.store.Commit([]checkpoint.Change{{Key: c.callsKey(), Position: calls}})
+}
+
 func (c *Collector) release() {
+	c.shared.quota.release()
 	if c.claim == nil {
 		return
 	}

@@ -137,7 +137,7 @@ func (p *fetcher) try(ctx context.Context, r mimecast.SIEMRequest) (*fetched, er
 		return &fetched{request: r, next: batch.NextToken, noNext: batch.NoNext}, nil
 	}
 	defer batch.Body.Close()
-	body, err := spool(batch.Body, p.scratch)
+	body, err := spool(batch.Body, spoolMemory, p.scratch)
 	if err != nil {
 		return nil, fmt.Errorf("fetching a batch: %w", err)
 	}

@@ -19,17 +19,25 @@ func whatToDo(err error) string {
 		certificate *tls.CertificateVerificationError
 		dns         *net.DNSError
 		network     net.Error
+		link        *mimecast.LinkError
+		address     *mimecast.AddressError
 	)
-	who, option := "the service", "base_url or region"
+	where, option := "the service", "base_url or region"
+	if errors.As(err, &link) {
+		where, option = "the file store", "proxy_url"
+	}
+	who := where
 	if isProxy(err) {
 		who, option = "the proxy", "proxy_url, or HTTPS_PROXY in the environment"
 	}
 	switch {
+	case errors.As(err, &address):
+		return "if there is a private connection to the file store, name its addresses in link_allow_cidrs"
 	case errors.As(err, &proxy) && proxy.Status == http.StatusProxyAuthRequired,
 		errors.As(err, &refusal) && refusal.Status == http.StatusProxyAuthRequired:
 		return "name the proxy in proxy_url, with the user name and password that it takes"
 	case proxy != nil:
-		return "the proxy refuses to connect to the service: allow it there, or check " + option
+		return "the proxy refuses to connect to " + where + ": allow it there, or check " + option
 	case errors.As(err, &certificate):
 		return aboutCertificate(certificate, who, option)
 	case errors.As(err, &dns):
@@ -55,6 +63,10 @@ func aboutRefusal(refusal *mimecast.APIError) string {
 		return "check app_id and app_key, and that the API application is enabled"
 	case mimecast.CauseKeys:
 		return "check app_key, access_key and secret_key, and this machine's clock; a change of the user's password ends its access key"
+	case mimecast.CauseClient:
+		return "check client_id and client_secret, and that the API application is enabled"
+	case mimecast.CauseProduct:
+		return aboutProduct(refusal.Endpoint)
 	case mimecast.CauseRegion:
 		return "the account is in another region: check region or base_url"
 	case mimecast.CausePath, mimecast.CauseRedirect:
@@ -69,6 +81,18 @@ func aboutPermission(e mimecast.Endpoint) string {
 		needs += ", and " + e.Setting + " must be on for the account"
 	}
 	return needs
+}
+
+// aboutProduct is about an application of API 2.0.
+func aboutProduct(e mimecast.Endpoint) string {
+	if e.Product == "" {
+		return "the API application lacks a permission"
+	}
+	text := "the API application needs the product " + e.Product + ", and its role " + e.Permission
+	if e.Setting != "" {
+		text += "; " + e.Setting + " must be on for the account"
+	}
+	return text
 }
 
 func aboutCertificate(err error, who, option string) string {

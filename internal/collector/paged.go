@@ -206,6 +206,9 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 			// It looks like the end and need not be.
 			return p.complete(ctx, p.reached(run), run.ask.To)
 		}
+		if next := p.reached(run); next != p.pos {
+			p.s.report.fetched(upTo(next))
+		}
 		run.ask.Token = page.Next
 	}
 }
@@ -322,10 +325,19 @@ func (p *paged) giveUp(ctx context.Context, b *mimecast.Backoff, run *pagedRun, 
 		return why
 	}
 	b.Reset()
-	if err := p.complete(ctx, next, next.LastPoll); err != nil {
+	if err := p.complete(ctx, next, upTo(next)); err != nil {
 		return err
 	}
 	return why
+}
+
+// upTo is the time up to which everything has been fetched at a position that was
+// reached by the last event.
+func upTo(pos position.Paged) time.Time {
+	if pos.LastPoll.IsZero() {
+		return pos.Newest
+	}
+	return pos.LastPoll
 }
 
 // take appends an event to the open piece unless it was delivered before.

@@ -29,6 +29,8 @@ const (
 	summary = 10 * time.Minute
 	// clockTolerance is how far off this machine's clock may be unsaid.
 	clockTolerance = 3 * time.Minute
+	// lateAfter is the age from which on a position that moves is said to catch up.
+	lateAfter = 15 * time.Minute
 	// shortWait is how long requests may wait for the service's rate limit unsaid.
 	shortWait = time.Minute
 )
@@ -48,6 +50,11 @@ type report struct {
 	position time.Time // up to when everything has been fetched; zero when unknown
 	gap      bool      // it has been said that logs are lost
 	answered bool      // it has been said that the service answers
+
+	// The position of the last line on catching up, or the first that was late, and
+	// when that was. Zero when the position is not late.
+	mark   time.Time
+	marked time.Time
 
 	stats  delivery.Stats
 	was    uint64 // records as of the last summary
@@ -77,6 +84,54 @@ func (r *report) fetched(upTo time.Time) {
 	defer r.mu.Unlock()
 	r.position = upTo
 	r.gap = false
+	r.progress()
+}
+
+// progress says, at most once a minute, how fast a late position catches up. The
+// first late position is where the measurement begins: before it the stream may
+// have stood still for long.
+func (r *report) progress() {
+	now, age := time.Now(), r.now().Sub(r.position)
+	switch {
+	case r.position.IsZero() || age <= lateAfter:
+		r.marked = time.Time{}
+		return
+	case r.marked.IsZero() || r.position.Before(r.mark):
+		r.mark, r.marked = r.position, now
+		return
+	}
+	moved, took := r.position.Sub(r.mark), now.Sub(r.marked)
+	if moved == 0 || took < time.Minute {
+		return
+	}
+	r.mark, r.marked = r.position, now
+	gain := moved.Minutes()/took.Minutes() - 1 // less the minute that comes with each
+	if gain < 0.1 {
+		r.log.Info("not catching up", "position_age", r.age())
+		return
+	}
+	r.log.Info("catching up", "position_age", r.age(), "catching_up_by", perMinute(gain), "done_in", roughly(age.Minutes()/gain))
+}
+
+// perMinute spells a speed in minutes of logs a minute.
+func perMinute(gain float64) string {
+	if gain < 10 {
+		return fmt.Sprintf("%.1f minutes a minute", gain)
+	}
+	return fmt.Sprintf("%.0f minutes a minute", gain)
+}
+
+// roughly spells a number of minutes.
+func roughly(minutes float64) string {
+	switch {
+	case minutes < 1:
+		return "less than 1m"
+	case minutes < 120:
+		return fmt.Sprintf("%.0fm", minutes)
+	case minutes < 48*60:
+		return fmt.Sprintf("%.0fh", minutes/60)
+	}
+	return fmt.Sprintf("%.0fd", minutes/60/24)
 }
 
 // fails notes an error of a request. An error is said when it starts, when
@@ -85,8 +140,11 @@ func (r *report) fails(err error, retry time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	kind := kindOf(err)
-	if kind == r.trouble && now.Sub(r.said) < reminder {
+	kind, again := kindOf(err), reminder
+	if refusal := (*mimecast.APIError)(nil); errors.As(err, &refusal) && refusal.Cause() == mimecast.CauseProduct {
+		again = 24 * time.Hour // a type that is not licensed stays so
+	}
+	if kind == r.trouble && now.Sub(r.said) < again {
 		return
 	}
 	if r.trouble == "" {

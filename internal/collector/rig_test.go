@@ -2,13 +2,14 @@ package collector
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -231,6 +232,14 @@ func (r *rig) configure(options ...string) {
 	for i := 0; i < len(options); i += 2 {
 		block[options[i]] = options[i+1]
 	}
+	if block["api"] == "2" {
+		client := r.sim.Client()
+		block = maps.Clone(block)
+		for _, key := range []string{"base_url", "app_id", "app_key", "access_key", "secret_key"} {
+			delete(block, key)
+		}
+		block["client_id"], block["client_secret"] = client.ID, client.Secret
+	}
 	cfg, err := config.Parse(func(key string) string { return block[key] })
 	if err != nil {
 		r.t.Fatal(err)
@@ -241,9 +250,8 @@ func (r *rig) configure(options ...string) {
 // client is one without a network between it and the simulator.
 func (r *rig) client() *mimecast.Client {
 	r.t.Helper()
-	base, _ := url.Parse("https://eu-api.mimecast.com")
 	c, err := mimecast.NewClient(mimecast.Options{
-		BaseURL: base, Timeout: r.cfg.HTTPTimeout, Auth: r.cfg.Auth,
+		BaseURL: r.cfg.BaseURL, Timeout: r.cfg.HTTPTimeout, Auth: r.cfg.Auth,
 		Transport: transport(func(req *http.Request) (*http.Response, error) {
 			if answer := r.answer.Load(); answer != nil {
 				return exchange(answer, req)
@@ -261,6 +269,9 @@ func (r *rig) client() *mimecast.Client {
 // client sees of it.
 func exchange(h http.Handler, req *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
+	if req = req.Clone(req.Context()); req.URL.Scheme == "https" {
+		req.TLS = &tls.ConnectionState{}
+	}
 	whole := func() (whole bool) {
 		defer func() { whole = recover() == nil }()
 		h.ServeHTTP(w, req)

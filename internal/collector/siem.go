@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -63,13 +61,9 @@ type settled struct {
 }
 
 func newSIEM(s *stream, cfg config.Config, newFile func(dir string) (scratch, error)) *siem {
-	dir := os.TempDir()
-	if cfg.DB != "" {
-		dir = filepath.Dir(cfg.DB)
-	}
 	return &siem{s: s, fetch: fetcher{
 		s: s, format: cfg.SIEMFormat, compress: cfg.SIEMCompress, interval: cfg.PollInterval,
-		scratch: func() (scratch, error) { return newFile(dir) },
+		scratch: func() (scratch, error) { return newFile(spoolDir(cfg)) },
 	}}
 }
 
@@ -333,6 +327,10 @@ func (p *siem) decoding(f *fetched) *decoding {
 	d := &decoding{
 		batch: f.body, name: f.name, json: f.request.Format == mimecast.JSON,
 		out: p.s.out, reader: &p.reader, log: p.s.log, collected: p.s.client.Now(),
+		accounts: record.NewAccounts("acc"),
+	}
+	d.origin = func(file string) record.Origin {
+		return record.Origin{Source: sourceSIEM, Type: record.TypeOf(file), Collected: d.collected}
 	}
 	pos := p.pos
 	p.s.out.Position = func(at delivery.Place) any {
@@ -363,7 +361,7 @@ func (p *siem) decode(ctx context.Context, f *fetched, d *decoding) error {
 // them: at the next batch, or after this one when it leads to no other.
 func (p *siem) finish(ctx context.Context, f *fetched, d *decoding, seen codes) error {
 	next := p.pos
-	next.Batch, next.At = position.BatchAt(f.request, d.at), p.upTo()
+	next.Batch, next.At = position.BatchAt(f.request, d.at), p.s.upTo(p.pos.At)
 	if !f.own() {
 		next = next.Follow(f.next)
 	}
@@ -386,41 +384,22 @@ func (p *siem) finish(ctx context.Context, f *fetched, d *decoding, seen codes) 
 	return nil
 }
 
-// upTo is the time up to which logs are delivered: that of the newest record,
-// which never goes back.
-func (p *siem) upTo() time.Time {
-	newest := time.Unix(int64(p.s.out.Newest()), 0).UTC()
-	if p.s.out.Newest() > 0 && newest.After(p.pos.At) && newest.Before(p.s.client.Now()) {
-		return newest
-	}
-	return p.pos.At
-}
-
 // checkTenant finds out whether a position that was reached with another host or
 // application id is of the same customer, from the records of the whole batch. It
 // returns the provenance of the position after the batch, and whether the log has
 // to start from the earliest since it is another customer's. A batch that is the
 // earliest is where that would start.
 func (p *siem) checkTenant(f *fetched, seen codes) (from provenance, elsewhere bool) {
-	from = p.s.from
-	if !from.open {
+	from, judged := p.s.from.settle(seen)
+	if judged != otherTenant {
 		return from, false
 	}
-	switch compare(from.known, seen) {
-	case sameTenant:
-		for code := range from.known {
-			seen.add(code)
-		}
-		from.adopt(seen)
-	case otherTenant:
-		means := "this log starts with this batch, the earliest that the service has"
-		if elsewhere = f.request.Token != ""; elsewhere {
-			p.space(&p.restarted)
-			means = "this log starts from the earliest that the service has; some records may come again"
-		}
-		from.sayOther(p.s.log, seen, means, "next_request_in", p.rest.String())
-		from.adopt(seen)
-		p.s.out.RepeatedUpTo = 0
+	means := "this log starts with this batch, the earliest that the service has"
+	if elsewhere = f.request.Token != ""; elsewhere {
+		p.space(&p.restarted)
+		means = "this log starts from the earliest that the service has; some records may come again"
 	}
+	p.s.from.sayOther(p.s.log, seen, means, "next_request_in", p.rest.String())
+	p.s.out.RepeatedUpTo = 0
 	return from, elsewhere
 }

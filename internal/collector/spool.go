@@ -6,15 +6,18 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
+
+	"fluent-bit-mimecast/internal/config"
 )
 
 const (
-	// spoolMemory is how much of a batch is kept in memory; a larger one goes
-	// to a file that has no name.
+	// spoolMemory is how much of a batch of API 1.0 is kept in memory; a larger one
+	// goes to a file that has no name.
 	spoolMemory = 4 << 20
 	// maxBatch bounds a batch as it comes from the network. Archives of 4 GiB
 	// and more have another layout.
@@ -48,18 +51,19 @@ type scratch interface {
 	io.Closer
 }
 
-// spool takes a batch from the network. newFile makes a file for a large one.
-func spool(body io.Reader, newFile func() (scratch, error)) (*spooled, error) {
+// spool takes a batch from the network. newFile makes a file for one of more than
+// memory bytes.
+func spool(body io.Reader, memory int64, newFile func() (scratch, error)) (*spooled, error) {
 	hash := xxhash.New()
 	in := io.TeeReader(io.LimitReader(body, maxBatch+1), hash)
 	s := &spooled{}
 	s.mem = spools.Get().(*bytes.Buffer)
-	n, err := io.CopyN(s.mem, in, spoolMemory)
+	n, err := io.CopyN(s.mem, in, memory)
 	if err == nil {
 		// It may be larger; the file takes what is in memory first.
 		if s.file, err = newFile(); err != nil {
 			s.Close()
-			return nil, fmt.Errorf("keeping a batch of more than %d bytes: %w", spoolMemory, err)
+			return nil, fmt.Errorf("keeping a batch of more than %d bytes: %w", memory, err)
 		}
 		n, err = io.Copy(s.file, io.MultiReader(s.mem, in))
 		s.freeMemory()
@@ -76,6 +80,15 @@ func spool(body io.Reader, newFile func() (scratch, error)) (*spooled, error) {
 	}
 	s.size, s.sum = n, hash.Sum64()
 	return s, nil
+}
+
+// spoolDir is the folder for large batches: that of the db, which has to be on a
+// disk.
+func spoolDir(cfg config.Config) string {
+	if cfg.DB == "" {
+		return os.TempDir()
+	}
+	return filepath.Dir(cfg.DB)
 }
 
 // tempFile makes a file that is gone as soon as it is closed.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/delivery"
@@ -54,6 +55,16 @@ func (s *stream) load(file *checkpoint.Store, pos any) error {
 		return fmt.Errorf("the position of %s can't be read: %w", s.key, err)
 	}
 	return nil
+}
+
+// upTo is the time up to which logs are delivered: that of the newest record of
+// the batch, which never goes back.
+func (s *stream) upTo(was time.Time) time.Time {
+	newest := time.Unix(int64(s.out.Newest()), 0).UTC()
+	if s.out.Newest() > 0 && newest.After(was) && newest.Before(s.client.Now()) {
+		return newest
+	}
+	return was
 }
 
 // failed reports an error and waits until it is time to try again. It returns

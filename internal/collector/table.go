@@ -1,23 +1,42 @@
 package collector
 
 import (
+	"strings"
+
+	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/mimecast"
 )
 
-// pollers returns what polls each stream, by the log of its key.
-func pollers(cfg config.Config, streams []*stream, newFile func(dir string) (scratch, error)) []poller {
-	paged := map[string]mimecast.Log{}
-	for _, l := range mimecast.Logs() {
-		paged[l.Name] = l
-	}
-	var list []poller
-	for _, s := range streams {
-		if l, ok := paged[s.key.Log]; ok {
-			list = append(list, newPaged(s, cfg, l))
-		} else {
-			list = append(list, newSIEM(s, cfg, newFile))
+// siem2 begins the key of the SIEM logs of one type of API 2.0. They have nothing
+// in common with a position of API 1.0.
+const siem2 = "siem2:"
+
+// Keys returns the logs that a configuration collects.
+func Keys(cfg config.Config) []checkpoint.Key {
+	var keys []checkpoint.Key
+	add := func(log string) { keys = append(keys, checkpoint.Key{Account: cfg.Account, Log: log}) }
+	for _, name := range cfg.Logs {
+		if name != config.SIEM || cfg.API == 1 {
+			add(name)
+			continue
+		}
+		for _, kind := range cfg.SIEMTypes {
+			add(siem2 + kind)
 		}
 	}
-	return list
+	return keys
+}
+
+// newPoller returns what polls a stream, by the log of its key.
+func newPoller(s *stream, cfg config.Config, shared *linksShared, newFile func(dir string) (scratch, error)) poller {
+	for _, l := range mimecast.Logs() {
+		if l.Name == s.key.Log {
+			return newPaged(s, cfg, l)
+		}
+	}
+	if kind, ok := strings.CutPrefix(s.key.Log, siem2); ok {
+		return newLinks(s, cfg, kind, shared, newFile)
+	}
+	return newSIEM(s, cfg, newFile)
 }

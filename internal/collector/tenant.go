@@ -247,6 +247,25 @@ func (p *provenance) saw(seen codes, code []byte) {
 	}
 }
 
+// settle returns the provenance after records with some codes, and what these say
+// if it is open. It is the caller's to say so.
+func (p provenance) settle(seen codes) (provenance, verdict) {
+	if !p.open {
+		return p, sameTenant
+	}
+	v := compare(p.known, seen)
+	switch v {
+	case sameTenant:
+		for code := range p.known {
+			seen.add(code)
+		}
+		p.adopt(seen)
+	case otherTenant:
+		p.adopt(seen)
+	}
+	return p, v
+}
+
 // merge adds the codes of the tenant, for a log whose records have none.
 func (p *provenance) merge() {
 	list := p.tenant.all()

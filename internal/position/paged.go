@@ -20,3 +20,14 @@ func (p Paged) From(overlap time.Duration) time.Time {
 	}
 	return from.Add(-overlap).Truncate(time.Second)
 }
+
+func (pos Paged) words() []string {
+	var lines []string
+	if !pos.LastPoll.IsZero() {
+		lines = append(lines, "the last poll that was completed reached "+moment(pos.LastPoll))
+	}
+	if pos.Newest.IsZero() {
+		return append(lines, "no event has been delivered yet")
+	}
+	return append(lines, "the newest event delivered is of "+moment(pos.Newest))
+}

@@ -3,6 +3,7 @@
 package position
 
 import (
+	"fmt"
 	"time"
 
 	"fluent-bit-mimecast/internal/delivery"
@@ -59,4 +60,27 @@ func (s SIEM) Follow(token string) SIEM {
 	}
 	next.Token = token
 	return next
+}
+
+func (pos SIEM) words() []string {
+	var lines []string
+	switch {
+	case pos.Token == "" && pos.Records == 0:
+		lines = append(lines, "it starts from the earliest logs that the service has")
+	case pos.At.IsZero():
+		lines = append(lines, "it has a token, with no time known yet")
+	default:
+		lines = append(lines, "logs up to "+moment(pos.At)+" are delivered")
+	}
+	if pos.Records > 0 {
+		kind := "a plain file"
+		if pos.Compress {
+			kind = "a zip"
+		}
+		lines = append(lines, fmt.Sprintf("then %d records of a batch (%s, %s), the last from %s", pos.Records, pos.Format, kind, pos.File))
+	}
+	if pos.Refused != nil {
+		lines = append(lines, "the service has refused the token that followed this batch")
+	}
+	return lines
 }

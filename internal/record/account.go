@@ -6,26 +6,28 @@ import (
 	"github.com/tinylib/msgp/msgp"
 )
 
-// accountKey is the key of the field that holds the code of the Mimecast account
-// that a record is of, as it is encoded.
-const accountKey = "\xa3acc"
-
 // maxCode bounds the code of an account: what fits a short string.
 const maxCode = 31
 
-// Accounts finds the codes of Mimecast accounts in encoded records. The zero
-// value is ready.
+// Accounts finds the codes of Mimecast accounts in encoded records.
 //
 // The records of a file have their fields in the same order, and those before
 // the code mostly have the same lengths. So what is where the last code was is
 // looked at first. A text of valid UTF-8 can't hold the bytes of a key and a code:
 // the byte before the code only goes on with a character, and there is none to go
-// on with behind the letter c. A text that is not valid, or a number, might hold
+// on with after the last letter of the key. A text that is not valid, or a number, might hold
 // them at just that place. All that comes of it is that a code which was found
 // before is taken for found again.
 type Accounts struct {
+	key  string // of the field with the code, as it is encoded
 	at   int    // where the key of the last code was, from the start of the record
 	last []byte // that key and that code, as they are encoded; empty before the first
+}
+
+// NewAccounts returns what finds the codes in a field of a name, which has at most
+// 31 bytes.
+func NewAccounts(field string) Accounts {
+	return Accounts{key: string(msgp.AppendString(nil, field))}
 }
 
 // Code returns the code of a record, nil if it has none; again if it is that of
@@ -33,22 +35,22 @@ type Accounts struct {
 func (a *Accounts) Code(rec []byte) (code []byte, again bool) {
 	end := a.at + len(a.last)
 	if len(a.last) > 0 && end <= len(rec) && string(rec[a.at:end]) == string(a.last) {
-		return rec[a.at+len(accountKey)+1 : end], true
+		return rec[a.at+len(a.key)+1 : end], true
 	}
-	at, end := findAccount(rec)
+	at, end := a.find(rec)
 	if end == 0 {
 		return nil, false
 	}
 	field := rec[at:end]
 	again = string(field) == string(a.last)
 	a.at, a.last = at, append(a.last[:0], field...)
-	return field[len(accountKey)+1:], again
+	return field[len(a.key)+1:], again
 }
 
-// findAccount returns where the field with the code begins and ends; zero when
+// find returns where the field with the code begins and ends; zero when
 // there is none. It goes from field to field: a text "acc" with the next key
 // behind it looks like a key and a code.
-func findAccount(rec []byte) (at, end int) {
+func (a *Accounts) find(rec []byte) (at, end int) {
 	if len(rec) < bodyAt {
 		return 0, 0
 	}
@@ -62,7 +64,7 @@ func findAccount(rec []byte) (at, end int) {
 		if end < 0 {
 			return 0, 0
 		}
-		if string(rec[at:value]) == accountKey {
+		if string(rec[at:value]) == a.key {
 			if short := rec[value] &^ maxCode; short != 0xa0 || end-value == 1 {
 				return 0, 0
 			}

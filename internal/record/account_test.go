@@ -21,7 +21,7 @@ func encodeObject(t testing.TB, object string) []byte {
 }
 
 func TestAccounts(t *testing.T) {
-	var a Accounts
+	a := NewAccounts("acc")
 	check := func(object, want string, wantAgain bool) {
 		t.Helper()
 		code, again := a.Code(encodeObject(t, object))
@@ -65,7 +65,7 @@ func TestAccounts(t *testing.T) {
 	// No part of a record makes it panic, and none has another code.
 	whole := encodeObject(t, `{"n":300,"text":"`+strings.Repeat("x", 40)+`","acc":"C9","m":{"a":[1,2]}}`)
 	for n := range whole {
-		var a Accounts
+		a := NewAccounts("acc")
 		if code, _ := a.Code(whole[:n]); code != nil && string(code) != "C9" {
 			t.Errorf("%d bytes of a record have the code %q", n, code)
 		}
@@ -73,7 +73,7 @@ func TestAccounts(t *testing.T) {
 }
 
 func TestAccountsOfALogFile(t *testing.T) {
-	var a Accounts
+	a := NewAccounts("acc")
 	records, again := 0, 0
 	for i := range 1000 {
 		rec := encodeObject(t, fmt.Sprintf(`{"datetime":"2026-01-02T03:04:05+0000","aCode":"%022d","acc":"C%d","n":%d}`, i, i/100, i))
@@ -113,7 +113,7 @@ func BenchmarkAccounts(b *testing.B) {
 		}
 	}
 	b.Run("alike", func(b *testing.B) {
-		var a Accounts
+		a := NewAccounts("acc")
 		for b.Loop() {
 			for _, rec := range records {
 				if code, _ := a.Code(rec); code == nil {
@@ -124,9 +124,10 @@ func BenchmarkAccounts(b *testing.B) {
 		in.report(b)
 	})
 	b.Run("each anew", func(b *testing.B) {
+		a := NewAccounts("acc")
 		for b.Loop() {
 			for _, rec := range records {
-				if _, end := findAccount(rec); end == 0 {
+				if _, end := a.find(rec); end == 0 {
 					b.Fatal("no code")
 				}
 			}

@@ -38,3 +38,21 @@ func isZip(head []byte) bool {
 }
 
 func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte("\x1f\x8b")) }
+
+// MayHoldEvents reports whether a file begins as one of events of API 2.0 does, a
+// JSON object on each line, in gzip or plain. One without content may. A plain one
+// must have a field that events have and the error of a server has not.
+func MayHoldEvents(r io.ReaderAt) bool {
+	start := make([]byte, 64<<10)
+	n, _ := r.ReadAt(start, 0)
+	head := bytes.TrimLeft(start[:n], blanks+bom)
+	if len(head) == 0 || isGzip(head) {
+		return true
+	}
+	for _, field := range []string{"accountId", "aggregateId", "processingId", "eventType"} {
+		if head[0] == '{' && bytes.Contains(head, []byte(`"`+field+`"`)) {
+			return true
+		}
+	}
+	return false
+}

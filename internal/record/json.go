@@ -22,13 +22,18 @@ import (
 //     record is a member: datetime, eventTime, aCode, acc;
 //   - any other list, an object meta is a member too, and none of those fields.
 //
-// Every other object is a record, with all its members. The order of members
+// Every other object is a record, with all its members, and so is every object outside
+// a list if [Origin.Bare] says so. The order of members
 // makes no difference.
 //
 // The members beside data, such as type and meta, tell of the list or of the
 // answer that it came in and are passed over, but for a list that is not empty,
 // as fail may be, and for one more data that is no list. Either is a [Damage] of
 // one record, with the member's name.
+//
+// A value that is first in its line, in no list and no object around one, and that
+// can't be read, is a [Damage] of one record too: see [brokenLines] for where it
+// ends. Any other that can't be read is a [Damage] of all that is left.
 type JSONDecoder struct {
 	window
 	encoder jsonEncoder
@@ -36,6 +41,8 @@ type JSONDecoder struct {
 	state   jsonState
 	inside  bool  // the list is inside an object
 	noData  int64 // no key data begins between pos and this offset in the file
+	line    int64 // the offset in the file of the last line known to begin
+	first   int64 // and of what is first in it, besides white space
 }
 
 type jsonState int
@@ -54,6 +61,7 @@ func (d *JSONDecoder) Reset(r io.Reader, o Origin) {
 	d.view(r)
 	d.encoder.reset(o)
 	d.source, d.state, d.inside, d.noData = nil, betweenValues, false, 0
+	d.line, d.first = 0, 0
 }
 
 // Source implements Decoder.
@@ -103,7 +111,58 @@ func (d *JSONDecoder) Next(dst []byte) ([]byte, error) {
 		if errors.As(err, &one) {
 			return dst, err
 		}
-		return dst, d.damage(err.Error())
+		reason := err.Error()
+		if d.state == betweenValues && d.at() == d.first {
+			end, err := d.broken(err)
+			switch {
+			case err == errShort && d.fill():
+				continue
+			case err == nil:
+				return dst, d.oneRecord(end, reason)
+			}
+		}
+		return dst, d.damage(reason)
+	}
+}
+
+// broken returns where the value at pos ends, which is first in its line and which
+// why says can't be read. errShort says that this is not in view; another error,
+// that all that is left is damaged.
+func (d *JSONDecoder) broken(why error) (int, error) {
+	b := d.ahead()
+	full := len(b)-d.pos == MaxRecord+slack
+	if why != errSyntax && (why != errShort || full) {
+		return 0, why // over a bound
+	}
+	end, found := brokenLines(b[d.pos:], int(d.first-d.line))
+	switch {
+	case !found && !full:
+		return 0, errShort
+	case !found || end > MaxRecord:
+		return 0, why
+	}
+	return d.pos + end, nil
+}
+
+// brokenLines returns where the value at the start of b ends, which can't be read
+// and is first in its line: with that line, or with a later one if the next does
+// not begin with a brace or a bracket as far left as the value, which is indent
+// bytes. So a value over several lines is taken whole, and what a line that is cut
+// short runs on into is not. It returns false if b has no such line after it.
+func brokenLines(b []byte, indent int) (end int, found bool) {
+	for at := 0; ; {
+		n := bytes.IndexByte(b[at:], '\n')
+		if n < 0 {
+			return 0, false
+		}
+		at += n + 1
+		i := at
+		for i < len(b) && (b[i] == ' ' || b[i] == '\t') {
+			i++
+		}
+		if i < len(b) && i-at <= indent && (b[i] == '{' || b[i] == '[') {
+			return len(bytes.TrimRight(b[:at], " \t\r\n")), true
+		}
 	}
 }
 
@@ -116,8 +175,12 @@ func (d *JSONDecoder) step(dst, b []byte) (out []byte, done bool, err error) {
 	}
 	if d.offset == 0 && i == 0 && string(b[:min(len(bom), len(b))]) == bom {
 		i = len(bom)
+		d.line, d.first = int64(i), int64(i)
 	}
 	if j := skipSpace(b, i); j != i || j == len(b) {
+		if d.state == betweenValues {
+			d.lineOf(b, i, j)
+		}
 		d.pos = j // b reaches further from there
 		return dst, false, shortOr(j == len(b))
 	}
@@ -129,6 +192,18 @@ func (d *JSONDecoder) step(dst, b []byte) (out []byte, done bool, err error) {
 		return d.element(dst, b, c)
 	default:
 		return dst, false, d.member(b, c)
+	}
+}
+
+// lineOf notes what line j is in and whether it is first in it, after the white
+// space from i on.
+func (d *JSONDecoder) lineOf(b []byte, i, j int) {
+	n := bytes.LastIndexByte(b[i:j], '\n')
+	if n >= 0 {
+		d.line = d.offset + int64(i+n+1)
+	}
+	if n >= 0 || d.first == d.offset+int64(i) {
+		d.first = d.offset + int64(j)
 	}
 }
 
@@ -148,6 +223,9 @@ func (d *JSONDecoder) value(dst, b []byte, c byte) ([]byte, bool, error) {
 	case 'n':
 		return dst, false, d.null(b)
 	case '{':
+		if d.encoder.origin.Bare {
+			return d.record(dst, b)
+		}
 		around, err := d.around(b)
 		if err != nil {
 			return dst, false, err

@@ -137,6 +137,48 @@ var jsonFiles = []struct {
 	{`{"data":[{"a":1}]:`, []string{recordA, `!not JSON at offset 17: :`}},
 	{`{"data":[{"a":1}],"l":[1}`, []string{recordA, `!not JSON at offset 18: "l":[1}`}},
 	{`{"data":null]`, []string{`!not JSON at offset 0: {"data":null]`}},
+
+	// A broken line.
+	{"{\"x\" 1}\n{\"a\":1}\n{\"b\":2}\n", []string{`!not JSON at offset 0: {"x" 1}`, recordA, recordB}},
+	{"{\"a\":1}\n{\"x\" 1}\n{\"b\":2}\n", []string{recordA, `!not JSON at offset 8: {"x" 1}`, recordB}},
+	{"{\"a\":1}\n{\"x\" 1}\n", []string{recordA, "!not JSON at offset 8: {\"x\" 1}\n"}},
+	{"{\"a\":1}\n{\"x\":", []string{recordA, `!cut short at offset 8: {"x":`}},
+	{"{\"x\" 1}\n{\"y\" 1}\n{\"a\":1}\n{\"z\" 1}", []string{`!not JSON at offset 0: {"x" 1}`, `!not JSON at offset 8: {"y" 1}`, recordA, `!not JSON at offset 24: {"z" 1}`}},
+	{"{\"a\":1}\r\n{\"x\" 1}\r\n{\"b\":2}\r\n", []string{recordA, `!not JSON at offset 9: {"x" 1}`, recordB}},
+	{"\ufeff{\"x\" 1}\n{\"a\":1}\n", []string{`!not JSON at offset 3: {"x" 1}`, recordA}},
+	{"\ufeff\n {\"x\" 1}\n{\"a\":1}\n", []string{`!not JSON at offset 5: {"x" 1}`, recordA}},
+	{"\n\n{\"a\":1}\n\n \t\n  {\"x\" 1} \t\n\r\n \n{\"b\":2}\n", []string{recordA, `!not JSON at offset 16: {"x" 1}`, recordB}},
+	{"{\"x\":\"\\q\"}\n{\"a\":1}", []string{`!not JSON at offset 0: {"x":"\q"}`, recordA}},
+	{"{\"x\":\"\xff\xc3\"}\n{\"a\":1}", []string{"{,\"x\":\"\\ufffd\\ufffd\"}", recordA}},
+	{"{\"a\":1}\nnul\n{\"b\":2}", []string{recordA, `!not JSON at offset 8: nul`, recordB}},
+	{"{\"a\":1}\nnull\nnul", []string{recordA, `!cut short at offset 13: nul`}},
+	{"{\"a\":1}\n}\n{\"b\":2}", []string{recordA, `!not JSON at offset 8: }`, recordB}},
+	{"hello\n{\"a\":1}\nhello\n[{\"b\":2}]", []string{`!not JSON at offset 0: hello`, recordA, `!not JSON at offset 14: hello`, recordB}},
+	{"5\n\"x\"\nnull\n{\"a\":1}", []string{"!not JSON at offset 0: 5\n\"x\"\nnull", recordA}},
+	{"{\"x\":\x00}\n{\"a\":1}", []string{"!not JSON at offset 0: {\"x\":\x00}", recordA}},
+
+	// What a line that is cut short runs on into is not lost.
+	{"{\"x\":{\"y\":{\n{\"a\":1}\n{\"b\":2}\n", []string{`!not JSON at offset 0: {"x":{"y":{`, recordA, recordB}},
+	{"{\"x\":[\n{\"a\":1}\n{\"b\":2}\n", []string{`!not JSON at offset 0: {"x":[`, recordA, recordB}},
+	{"{\"x\":\n{\"a\":1}\n{\"b\":2}\n", []string{`!not JSON at offset 0: {"x":`, recordA, recordB}},
+	{"{\"x\":\"cut\n{\"a\":1}\n{\"b\":2}\n", []string{`!not JSON at offset 0: {"x":"cut`, recordA, recordB}},
+	{"{\"x\":\"cut\\\n{\"a\":1}\n{\"b\":2}\n", []string{`!not JSON at offset 0: {"x":"cut\`, recordA, recordB}},
+	{"{\"a\":1}\n{\"x\":\n{\"b\":2}\n", []string{recordA, `!cut short at offset 8: {"x":`, recordB}},
+	{"{\"a\":1}\n{\"x\":[\n{\"b\":2}", []string{recordA, `!cut short at offset 8: {"x":[`, recordB}},
+	{"{\"a\":1}\n{\"x\":\n{\"y\":\n", []string{recordA, `!cut short at offset 8: {"x":`, "!cut short at offset 14: {\"y\":\n"}},
+
+	// A record over several lines is one, broken or not.
+	{"{\n \"a\":\n  1\n}\n{\"b\":2}", []string{recordA, recordB}},
+	{"{\n \"x\":[\n  {\n   \"y\" 1\n  }\n ]\n}\n{\n \"a\":1\n}\n", []string{"!not JSON at offset 0: {\n \"x\":[\n  {\n   \"y\" 1\n  }\n ]\n}", recordA}},
+	{"{\n \"x\":[\n  {\n   \"y\":1", []string{"!cut short at offset 0: {\n \"x\":[\n  {\n   \"y\":1"}},
+	{" {\"x\" 1}\n  {\"y\":1}\n {\"a\":1}", []string{"!not JSON at offset 1: {\"x\" 1}\n  {\"y\":1}", recordA}},
+
+	// Nothing but a line of its own is.
+	{"{\"a\":1} x\n{\"b\":2}\n", []string{recordA, "!not JSON at offset 8: x\n{\"b\":2}\n"}},
+	{"{\"a\":1}null{\"x\" 1}\n{\"b\":2}", []string{recordA, "!not JSON at offset 11: {\"x\" 1}\n{\"b\":2}"}},
+	{"[\n{\"a\":1},\n{\"x\" 1},\n{\"b\":2}\n]\n", []string{recordA, "!not JSON at offset 11: {\"x\" 1},\n{\"b\":2}\n]\n"}},
+	{"{\"type\":\"MTA\",\"data\":[\n{\"x\" 1},\n{\"b\":2}]}\n{\"a\":1}", []string{"!not JSON at offset 23: {\"x\" 1},\n{\"b\":2}]}\n{\"a\":1}"}},
+	{"[{\"a\":1}]\n{\"x\" 1}\n{\"b\":2}", []string{recordA, `!not JSON at offset 10: {"x" 1}`, recordB}},
 }
 
 const recordA, recordB = `{,"a":1}`, `{,"b":2}`
@@ -167,7 +209,7 @@ func TestJSONFilesInTwoViews(t *testing.T) {
 // inTwoViews gives a file, after a record of such a length that a decoder's
 // first view ends at a place in the file.
 func inTwoViews(content string, at int) io.Reader {
-	first := `{"":"` + strings.Repeat("x", windowSize/2-at-len(`{"":""}`)) + `"}`
+	first := `{"":"` + strings.Repeat("x", windowSize/2-at-len(`{"":""}`)-1) + `"}` + "\n"
 	return io.MultiReader(strings.NewReader(first), strings.NewReader(content[:at]), strings.NewReader(content[at:]))
 }
 
@@ -380,6 +422,57 @@ func TestJSONAllocatesNothingPerRecord(t *testing.T) {
 	check(strings.Repeat(record+"\nnull", 999) + `{"data":"x"}`)
 }
 
+// TestJSONBrokenLinesOfAnyLength has broken lines that are more than is in view, and
+// more than a record may be.
+func TestJSONBrokenLinesOfAnyLength(t *testing.T) {
+	after := "\n{\"a\":1}\n"
+	for _, n := range []int{windowSize, MaxRecord - 8, MaxRecord - 7, MaxRecord, MaxRecord + 3*windowSize} {
+		x := strings.Repeat("x", n)
+		for broken, reason := range map[string]string{
+			`{"x":"` + x + `\q`: "not JSON", // found late
+			`{"x" 1` + x + `}`:  "not JSON", // found early
+		} {
+			if len(broken) > MaxRecord && strings.HasSuffix(broken, `q`) {
+				reason = "a record of more than 1048576 bytes"
+				if len(broken) == MaxRecord+1 {
+					reason = "not JSON" // which is seen first
+				}
+			}
+			want := []string{"!" + reason + " at offset 0: " + broken, recordA}
+			if len(broken) > MaxRecord {
+				want = []string{"!" + reason + " at offset 0: " + broken + after}
+			}
+			for how, r := range readers(broken + after) {
+				if got := read(t, openJSON(r)); !slices.Equal(got, want) {
+					t.Errorf("%d bytes, read %s: got %d results, the first %.60q, want %.60q", len(broken), how, len(got), got[0], want[0])
+				}
+			}
+		}
+	}
+	// The next line begins beyond what is looked at.
+	white := strings.Repeat(" \n", MaxRecord/2)
+	check := func(content string, want ...string) {
+		t.Helper()
+		for how, r := range readers(content) {
+			if got := read(t, openJSON(r)); !slices.Equal(got, want) {
+				t.Errorf("read %s: got %.100q, want %.100q", how, got, want)
+			}
+		}
+	}
+	check("hello\n"+white+`{"a":1}`, "!not JSON at offset 0: hello\n"+white+`{"a":1}`)
+	// White space before it is more than is in view.
+	check("{\"a\":1}\n"+white[:4*windowSize]+"hello\n{\"b\":2}", recordA, fmt.Sprintf("!not JSON at offset %d: hello", 8+4*windowSize), recordB)
+	check("{\"a\":1}\n"+strings.Repeat(" ", 4*windowSize)+"hello\n {\"b\":2}", recordA, fmt.Sprintf("!not JSON at offset %d: hello", 8+4*windowSize), recordB)
+	check("{\"a\":1}"+strings.Repeat(" ", 4*windowSize)+"hello\n{\"b\":2}", recordA, fmt.Sprintf("!not JSON at offset %d: hello\n{\"b\":2}", 7+4*windowSize))
+	var many strings.Builder
+	var want []string
+	for range 20000 {
+		want = append(want, fmt.Sprintf("!not JSON at offset %d: {\"x\":\"cut", many.Len()), recordA)
+		many.WriteString("{\"x\":\"cut\n{\"a\":1}\n")
+	}
+	check(many.String(), want...)
+}
+
 // FuzzJSON holds the decoder to what encoding/json makes of the same value, as an
 // element of a list and as a file, and to losing nothing of what neither takes.
 func FuzzJSON(f *testing.F) {
@@ -419,6 +512,12 @@ func FuzzJSON(f *testing.F) {
 func fuzzFile(t *testing.T, d *JSONDecoder, content string) {
 	t.Helper()
 	got := comesTo(t, d, strings.NewReader(content))
+	for _, r := range []io.Reader{iotest.HalfReader(strings.NewReader(content)), iotest.DataErrReader(strings.NewReader(content))} {
+		if again := comesTo(t, d, r); !slices.Equal(got, again) {
+			t.Fatalf("%q comes to %q, and read another way to %q", content, got, again)
+		}
+	}
+	checkLines(t, d, content, got)
 	if want, ok := fileReference(content); ok && !slices.Equal(got, want) {
 		t.Fatalf("%q comes to %q, want %q", content, got, want)
 	}
@@ -427,6 +526,25 @@ func fuzzFile(t *testing.T, d *JSONDecoder, content string) {
 		if cut := comesTo(t, d, inTwoViews(content, at))[1:]; !slices.Equal(got, cut) {
 			t.Fatalf("%q comes to %q, cut at %d to %q", content, got, at, cut)
 		}
+	}
+}
+
+// checkLines checks that a file between two lines, each a record, costs neither of
+// them, unless it begins a list that does not end.
+func checkLines(t *testing.T, d *JSONDecoder, content string, alone []string) {
+	t.Helper()
+	const first, last = `{"first":0}`, `{"last":0}`
+	if strings.HasPrefix(content, bom) || strings.ContainsAny(content, "[\n") || strings.Contains(content, `"data"`) {
+		return
+	}
+	indent := len(content) - len(strings.TrimLeft(content, " \t\r"))
+	content = content[indent:]
+	got := comesTo(t, d, strings.NewReader(first+"\n"+content+"\n"+last+"\n"+last+"\n"))
+	if n := len(got); got[0] != "record "+first || got[n-1] != "record "+last || got[n-2] != "record "+last {
+		if strings.HasPrefix(content, "null") || len(alone) > 0 && strings.HasPrefix(alone[0], "record ") {
+			return // what is broken may come after something else in its line
+		}
+		t.Fatalf("line %q comes to %q", content, got)
 	}
 }
 
@@ -711,5 +829,16 @@ func TestJSONTimeOfTheOrigin(t *testing.T) {
 	}
 	if sec, _ := open(t, rec); sec != 1634623600 {
 		t.Errorf("got %d, want the time of the member date", sec)
+	}
+}
+
+// TestJSONBareObjects are records, whatever their members are called.
+func TestJSONBareObjects(t *testing.T) {
+	o := origin()
+	o.Bare = true
+	d := new(JSONDecoder)
+	d.Reset(strings.NewReader(`{"type":"MTA","data":[{"a":1}]}`+"\n"+`{"a":1}`+"\n"+`[{"b":2}]`), o)
+	if want := []string{`{,"type":"MTA","data":[{"a":1}]}`, recordA, recordB}; !slices.Equal(read(t, d), want) {
+		t.Errorf("not %q", want)
 	}
 }

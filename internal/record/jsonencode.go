@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -104,10 +105,10 @@ func (e *jsonEncoder) record(dst, b []byte, i int) ([]byte, int, error) {
 		kept++
 		switch {
 		case k == isTime && !timed:
-			timed = stamp(dst[start:], dst[at:])
+			timed = e.stamp(dst[start:], dst[at:])
 		case k == isType && !typed:
 			text, _, _ := msgp.ReadStringZC(dst[at:])
-			if t, ok := e.origin.Types[string(text)]; ok {
+			if t := e.origin.TypeOf(text); t != "" {
 				logType, typed = t, true
 			}
 		}
@@ -130,7 +131,7 @@ func (e *jsonEncoder) place(next int, raw, dst []byte, mark int, first bool) (ki
 	switch key := dst[ref.at:ref.end]; {
 	case e.isTime(key):
 		k = isTime
-	case e.origin.Types != nil && (string(key) == "type" || string(key) == "eventType"):
+	case e.origin.TypeOf != nil && (string(key) == "type" || string(key) == "eventType"):
 		k = isType
 	}
 	found := e.order.find(dst[mark:])
@@ -299,12 +300,16 @@ func (e *jsonEncoder) isTime(key []byte) bool {
 
 // stamp sets the time of the record at rec from an encoded value, if it is a
 // time.
-func stamp(rec, value []byte) bool {
-	text, _, err := msgp.ReadStringZC(value)
-	if err != nil {
-		return false
+func (e *jsonEncoder) stamp(rec, value []byte) bool {
+	var t Time
+	var ok bool
+	if e.origin.Millis {
+		if ms, _, err := msgp.ReadInt64Bytes(value); err == nil {
+			t, ok = TimeOf(time.UnixMilli(ms))
+		}
+	} else if text, _, err := msgp.ReadStringZC(value); err == nil {
+		t, ok = ParseTime(text)
 	}
-	t, ok := ParseTime(text)
 	if ok {
 		setTime(rec, t)
 	}

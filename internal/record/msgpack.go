@@ -38,10 +38,16 @@ type Origin struct {
 	Type      string    // log_type: receipt, process, …
 	Time      string    // member of a JSON record that holds its time; empty: those of SIEM logs
 	Collected time.Time // timestamp of records that have none of their own
-	// Types holds the log_type of JSON records whose field type or eventType has
-	// that value, as those of API 2.0 do. The first of these fields with a value
-	// that is in Types decides. Type is that of all other records. It is only read.
-	Types map[string]string
+	// Millis has the member Time be a number of milliseconds since 1970.
+	Millis bool
+	// TypeOf returns the log_type of a JSON record whose field type or eventType has
+	// a value, as those of API 2.0 do; empty when the value says nothing. The first
+	// of these fields that says something decides. Type is that of all other records,
+	// and of all if TypeOf is nil.
+	TypeOf func(value []byte) string
+	// Bare has every object outside a list be a record: none goes around a list of
+	// records. API 2.0 has no such objects, and looking for them takes time.
+	Bare bool
 }
 
 // The fields that name a record's origin.

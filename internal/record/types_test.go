@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/binary"
 	"io"
 	"strings"
 	"testing"
@@ -11,7 +12,8 @@ import (
 // typed is the origin of records with a type of their own.
 func typed() Origin {
 	o := origin()
-	o.Types = map[string]string{"receipt": "receipt", "url protect": "ttp_url", "é": "accent", "av": "av"}
+	types := map[string]string{"receipt": "receipt", "url protect": "ttp_url", "é": "accent", "av": "av"}
+	o.TypeOf = func(value []byte) string { return types[string(value)] }
 	return o
 }
 
@@ -90,4 +92,30 @@ func TestTypesAllocateLittle(t *testing.T) {
 	content := strings.Repeat(`{"type":"av","a":1}{"type":"url protect","a":1}`, 500)
 	d, o := new(JSONDecoder), typed()
 	allocatesLittle(t, d, func() { d.Reset(strings.NewReader(content), o) })
+}
+
+func TestTimesInMilliseconds(t *testing.T) {
+	o := origin()
+	o.Time, o.Millis = "timestamp", true
+	for object, want := range map[string]Time{
+		`{"timestamp":1715708287466}`:                 {1715708287, 466000000},
+		`{"timestamp":0}`:                             {0, 0},
+		`{"timestamp":"2026-01-02T03:04:06Z"}`:        {uint32(o.Collected.Unix()), uint32(o.Collected.Nanosecond())},
+		`{"timestamp":-1}`:                            {uint32(o.Collected.Unix()), uint32(o.Collected.Nanosecond())},
+		`{"timestamp":9223372036854775807}`:           {uint32(o.Collected.Unix()), uint32(o.Collected.Nanosecond())},
+		`{"timestamp":1.5}`:                           {uint32(o.Collected.Unix()), uint32(o.Collected.Nanosecond())},
+		`{"n":5,"timestamp":1000,"datetime":7}`:       {1, 0},
+		`{"datetime":"2026-01-02T03:04:06Z","n":5.5}`: {uint32(o.Collected.Unix()), uint32(o.Collected.Nanosecond())},
+	} {
+		var d JSONDecoder
+		rec, err := d.Object(nil, o, []byte(object))
+		if err != nil {
+			t.Errorf("%s: %v", object, err)
+			continue
+		}
+		got := Time{binary.BigEndian.Uint32(rec[timeAt:]), binary.BigEndian.Uint32(rec[timeAt+4:])}
+		if got != want {
+			t.Errorf("%s: got %v, want %v", object, got, want)
+		}
+	}
 }

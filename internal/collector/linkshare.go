@@ -1,0 +1,78 @@
+package collector
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"sync"
+	"sync/atomic"
+
+	"fluent-bit-mimecast/internal/position"
+	"fluent-bit-mimecast/internal/record"
+	"fluent-bit-mimecast/mimecast"
+)
+
+const (
+	// linkSlots bounds the files that are downloaded ahead, of all types of a block,
+	// besides one of each type.
+	linkSlots = 4
+	// linkReaders bounds the files that are decoded at a time, of all types of a block.
+	// Each holds up to holdBytes of records.
+	linkReaders = 2
+	// maxHosts bounds the hosts of links that are logged.
+	maxHosts = 16
+)
+
+// linksShared is what the types of a block share.
+type linksShared struct {
+	quota   *quota
+	slots   chan struct{}              // one for each file that is downloaded ahead
+	readers chan *record.Reader        // that nobody uses
+	keep    func(position.Calls) error // over a restart
+	log     *slog.Logger
+	came    atomic.Int64 // when a log file last came, of any type; Unix time in nanoseconds
+
+	keeping sync.Mutex // so that the latest calls are kept last
+	mu      sync.Mutex
+	hosts   map[string]bool // of links, that were logged
+}
+
+// newReaders returns the readers of a block.
+func newReaders() chan *record.Reader {
+	readers := make(chan *record.Reader, linkReaders)
+	for range linkReaders {
+		readers <- new(record.Reader)
+	}
+	return readers
+}
+
+// spend waits until a call may be made, and counts it.
+func (s *linksShared) spend(ctx context.Context, urgent bool) error {
+	if err := s.quota.take(ctx, urgent); err != nil {
+		return err
+	}
+	s.keeping.Lock()
+	defer s.keeping.Unlock()
+	if err := s.keep(s.quota.calls()); err != nil {
+		s.log.Debug("calls are not kept", "err", err)
+	}
+	return nil
+}
+
+// sayHost logs the host of links once: firewalls need it, and Mimecast does not
+// document it.
+func (s *linksShared) sayHost(l mimecast.SIEMLink) {
+	u, err := url.Parse(l.URL)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hosts == nil {
+		s.hosts = map[string]bool{}
+	}
+	if len(s.hosts) < maxHosts && !s.hosts[u.Host] {
+		s.hosts[u.Host] = true
+		s.log.Info("log files come from this host", "host", u.Host)
+	}
+}

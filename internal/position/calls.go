@@ -1,0 +1,14 @@
+package position
+
+import "fmt"
+
+// Calls are those that an application has made to the batch endpoint of API 2.0 of
+// late, which the service counts. They stand beside the positions, so that a
+// restart does not forget them.
+type Calls struct {
+	Calls []int64 `json:"calls"` // times in seconds since 1970, oldest first
+}
+
+func (c Calls) words() []string {
+	return []string{fmt.Sprintf("%d calls to the batch endpoint are counted", len(c.Calls))}
+}
