@@ -4,6 +4,8 @@ GO       ?= go
 CC       ?= gcc
 SO       := build/mimecast.so
 MINIHOST := build/minihost
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS  := -s -w -X fluent-bit-mimecast/internal/version.version=$(VERSION)
 
 # Tools of `make check`, built from source by the go command.
 GOFUMPT     := $(GO) run mvdan.cc/gofumpt@v0.12.0
@@ -22,15 +24,17 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## make build/mimecast.so and build/mimecastctl
-	$(GO) build -buildmode=c-shared -trimpath -ldflags='-s -w' -o $(SO) ./plugin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o build/mimecastctl ./cmd/mimecastctl
+	$(GO) build -buildmode=c-shared -trimpath -ldflags='$(LDFLAGS)' -o $(SO) ./plugin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)' -o build/mimecastctl ./cmd/mimecastctl
 	@rm -f build/mimecast.h
 
 build/minihost: cmd/minihost/minihost.c
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -rdynamic -o $@ $< -ldl -lpthread
 
-demo: build build/minihost ## run the plugin against the simulator and show records
-	$(GO) run ./cmd/demo -plugin $(SO) -minihost $(MINIHOST)
+API ?= 2
+
+demo: build build/minihost ## run the plugin against the simulator and show records; API=1 for API 1.0
+	$(GO) run ./cmd/demo -plugin $(SO) -minihost $(MINIHOST) -api $(API)
 
 test: build build/minihost ## run all tests, in a real Fluent Bit too if there is one
 	$(GO) test -count=1 ./...

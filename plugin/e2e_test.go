@@ -119,26 +119,33 @@ func newBench(t *testing.T, fluentBit, small string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := harness.StartService(simulator.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &bench{t: t, service: service, host: harness.Host{
+	b := &bench{t: t, host: harness.Host{
 		FluentBit: fluentBit, MiniHost: filepath.Join(dir, small), Plugin: filepath.Join(dir, "mimecast.so"),
-		Dir: t.TempDir(), Env: service.Env(),
+		Dir: t.TempDir(),
 	}}
+	b.serve(simulator.Config{})
 	b.input()
 	t.Cleanup(func() {
 		if b.process != nil {
 			b.process.Kill()
 		}
-		service.Close()
 		if t.Failed() {
 			log := b.host.Log()
 			t.Logf("the end of the host's log:\n%s", log[max(0, len(log)-4000):])
 		}
 	})
 	return b
+}
+
+// serve starts a service, in the place of the one that there is.
+func (b *bench) serve(cfg simulator.Config) {
+	b.t.Helper()
+	service, err := harness.StartService(cfg)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(service.Close)
+	b.service, b.host.Env = service, service.Env()
 }
 
 // input sets the block, with more options in pairs.
@@ -429,6 +436,30 @@ func TestAWrongConfigurationInAnOldHost(t *testing.T) {
 	})
 }
 
+func TestTheVersionOfTheHostIsLogged(t *testing.T) {
+	t.Parallel()
+	inBoth(t, func(b *bench) {
+		b.start()
+		b.await("the start", func() bool { return strings.Contains(b.host.Log(), " go=go") })
+		b.stop()
+		if b.host.FluentBit == "" {
+			if strings.Contains(b.host.Log(), "fluent_bit=") {
+				b.t.Error("the small host is taken for Fluent Bit")
+			}
+			return
+		}
+		v := b.version()
+		want := fmt.Sprintf("fluent_bit=%d.%d", v[0], v[1])
+		switch {
+		case v[0] < 3:
+			want = `fluent_bit="before 3.0"`
+		case v[0] > 5 || v[0] == 5 && v[1] > 0:
+			want = `fluent_bit="5.1 or later"`
+		}
+		b.logged(want)
+	})
+}
+
 func TestAHostThatIgnoresConditionalRoutes(t *testing.T) {
 	t.Parallel()
 	inSmallHost(t, func(b *bench) {
@@ -667,7 +698,7 @@ func TestREADMEConfigurations(t *testing.T) {
 				}
 				for from, to := range map[string]string{
 					"/fluent-bit/plugins/mimecast.so": b.host.Plugin, "/var/lib/fluent-bit": b.host.Dir,
-					"region: eu": "base_url: " + b.service.URL, "region       eu": "base_url " + b.service.URL,
+					"region: global": "base_url: " + b.service.URL, "region        global": "base_url " + b.service.URL,
 				} {
 					text = strings.ReplaceAll(text, from, to)
 				}
@@ -680,14 +711,16 @@ func TestREADMEConfigurations(t *testing.T) {
 					args = append([]string{"-e", b.host.Plugin}, args...)
 				}
 				cmd := exec.Command(b.host.FluentBit, args...)
-				cmd.Env = append(os.Environ(), append(b.host.Env, "MIMECAST_APP_ID="+b.service.Credentials().AppID)...)
+				cmd.Env = append(os.Environ(), "MIMECAST_CLIENT_ID="+b.service.Client().ID, "MIMECAST_CLIENT_SECRET="+b.service.Client().Secret)
 				out, err := os.Create(b.host.LogFile())
 				if err != nil {
 					b.t.Fatal(err)
 				}
 				defer out.Close()
 				cmd.Stdout, cmd.Stderr = out, out
-				b.service.AddBatch(20)
+				if err := b.service.AddFiles("receipt", 1, 20); err != nil {
+					b.t.Fatal(err)
+				}
 				b.service.AddEvents(5, time.Now().Add(-time.Minute), 3)
 				if err := cmd.Start(); err != nil {
 					b.t.Fatal(err)
@@ -726,7 +759,7 @@ func TestExampleFiles(t *testing.T) {
 				b.t.Fatal(err)
 			}
 			cmd := exec.Command(b.host.FluentBit, append(args, "-c", path, "--dry-run")...)
-			cmd.Env = append(os.Environ(), append(b.host.Env, "MIMECAST_APP_ID=id")...)
+			cmd.Env = append(os.Environ(), "MIMECAST_CLIENT_ID=id", "MIMECAST_CLIENT_SECRET=secret")
 			if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "test is successful") || strings.Contains(string(out), "warn") {
 				b.t.Errorf("%s: %v\n%s", name, err, out)
 			}

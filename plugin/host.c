@@ -34,6 +34,34 @@ static int forked(void)
     return (int) getpid() != loader_pid;
 }
 
+/* Each symbol is in all releases of its version and later, and in none before. */
+static const struct {
+    const char *symbol;
+    const char *version;
+} versions[] = {
+    {"flb_input_plugin_pause", "5.1 or later"},
+    {"flb_input_chunk_ring_buffer_enqueue", "5.0"},
+    {"flb_router_chunk_context_init", "4.2"},
+    {"flb_pack_json_ext", "4.1"},
+    {"flb_input_get_global_config_map", "4.0"},
+    {"flb_http_client_ng_create", "3.2"},
+    {"flb_log_event_decoder_read_groups", "3.1"},
+    {"flb_http_do_request", "3.0"},
+};
+
+const char *host_version(void)
+{
+    if (!dlsym(RTLD_DEFAULT, "flb_start")) {
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+        if (dlsym(RTLD_DEFAULT, versions[i].symbol)) {
+            return versions[i].version;
+        }
+    }
+    return "before 3.0";
+}
+
 int host_ends_start(void)
 {
     return !dlsym(RTLD_DEFAULT, "flb_start") || dlsym(RTLD_DEFAULT, "flb_engine_stop_ingestion");

@@ -41,6 +41,10 @@ func newHost(plug unsafe.Pointer) *host {
 	return h
 }
 
+// hostVersion is that of Fluent Bit, as far as it can be known; empty in another
+// host.
+func hostVersion() string { return C.GoString(C.host_version()) }
+
 // findTag looks up the tag of the instance, which the tags by type begin with.
 // It stays empty where it can't be found or can't be used.
 func (h *host) findTag(plug unsafe.Pointer) {

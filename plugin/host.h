@@ -33,6 +33,11 @@ struct host_plugin {
 uintptr_t host_instance(void);
 void host_set_instance(uintptr_t handle);
 
+/* The version of Fluent Bit, as far as its symbols tell: "4.2", of the newest one
+ * known "5.1 or later", of the oldest "before 3.0"; NULL when the host is no Fluent
+ * Bit. Its own text of the version can't be reached. */
+const char *host_version(void);
+
 /* Whether a failing Init ends the host's start. Before 4.0.3 it does not: the host
  * runs on, with what all its blocks share freed. flb_engine_stop_ingestion came
  * with that version; a host that is no Fluent Bit has no flb_start. */

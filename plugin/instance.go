@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"fluent-bit-mimecast/internal/collector"
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/version"
 )
 
 const (
@@ -40,6 +42,7 @@ const (
 // plugin is what the instances of the process share.
 var plugin struct {
 	files     checkpoint.Files
+	quotas    collector.Quotas
 	reloading atomic.Bool // the Init that follows belongs to a hot reload
 
 	mu        sync.Mutex
@@ -115,13 +118,18 @@ func (i *instance) begin() error {
 			return &config.Error{Problems: []string{"logs: " + err.Error()}}
 		}
 	}
-	c, err := collector.Start(collector.Options{Config: cfg, Claim: claim, Log: i.log})
+	c, err := collector.Start(collector.Options{Config: cfg, Claim: claim, Log: i.log, Quotas: &plugin.quotas})
 	if err != nil {
 		if claim != nil {
 			_ = claim.Release() // it was never open
 		}
 		return &config.Error{Problems: []string{err.Error()}}
 	}
+	about := []any{"version", version.String(), "go", runtime.Version(), "api", cfg.API, "logs", strings.Join(cfg.Logs, ",")}
+	if v := hostVersion(); v != "" {
+		about = append(about, "fluent_bit", v)
+	}
+	i.log.Info("started", about...)
 	for _, w := range cfg.Warnings {
 		i.log.Warn(w)
 	}

@@ -35,7 +35,7 @@ func main() {
 	flag.IntVar(&b.rounds, "rounds", 3, "rounds; the figures are their medians")
 	records := flag.Int64("records", 10_000_000, "records of a run of the plugin; in_tail gets a tenth")
 	idle := flag.Duration("idle", 65*time.Second, "how long to be idle")
-	only := flag.String("only", "", "run only one part: throughput, decode, memory, ids, stop, idle")
+	only := flag.String("only", "", "run only one part: throughput, links, decode, memory, ids, stop, idle")
 	flag.Parse()
 	if err := b.main(*records, *idle, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -68,6 +68,7 @@ func (b *bench) main(records int64, idle time.Duration, only string) error {
 		run  func() error
 	}{
 		{"throughput", func() error { return b.throughput(records) }},
+		{"links", func() error { return b.links(records) }},
 		{"decode", b.decode},
 		{"ids", func() error { return b.ids(records / 3) }},
 		{"memory", b.memory},

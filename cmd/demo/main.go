@@ -20,6 +20,8 @@ import (
 const (
 	batches         = 12
 	recordsPerBatch = 400
+	files           = 12 // of each type
+	recordsPerFile  = 40
 	events          = 250
 	// patience is how long the records may take.
 	patience = 60 * time.Second
@@ -28,21 +30,26 @@ const (
 func main() {
 	plugin := flag.String("plugin", "build/mimecast.so", "the plugin")
 	mini := flag.String("minihost", "build/minihost", "the small host, used where there is no Fluent Bit")
+	api := flag.Int("api", 2, "the version of Mimecast's API, 1 or 2")
 	flag.Parse()
-	if err := run(*plugin, *mini); err != nil {
+	if err := run(*plugin, *mini, *api); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(plugin, mini string) error {
+func run(plugin, mini string, api int) error {
+	if api != 1 && api != 2 {
+		return fmt.Errorf("there is no API %d", api)
+	}
 	service, err := harness.StartService(simulator.Config{})
 	if err != nil {
 		return err
 	}
 	defer service.Close()
-	for range batches {
-		service.AddBatch(recordsPerBatch)
+	logs, err := fill(service, api)
+	if err != nil {
+		return err
 	}
 	service.AddEvents(events, time.Now().Add(-time.Hour), 3)
 
@@ -51,10 +58,11 @@ func run(plugin, mini string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	host, err := makeHost(service, plugin, mini, dir)
+	host, err := makeHost(service, plugin, mini, dir, api)
 	if err != nil {
 		return err
 	}
+	fmt.Printf("a simulated Mimecast of API %d.0 has %s and %d impersonation events\n\n", api, logs, events)
 	account, err := collect(host, service)
 	if err != nil {
 		return fmt.Errorf("%w\nthe host's log:\n%s", err, host.Log())
@@ -69,7 +77,24 @@ func run(plugin, mini string) error {
 	return nil
 }
 
-func makeHost(service *harness.Service, plugin, mini, dir string) (harness.Host, error) {
+// fill adds SIEM logs, and returns them in words.
+func fill(service *harness.Service, api int) (logs string, err error) {
+	if api == 1 {
+		for range batches {
+			service.AddBatch(recordsPerBatch)
+		}
+		return fmt.Sprintf("%d batches of %d SIEM records", batches, recordsPerBatch), nil
+	}
+	types := simulator.EventTypes()
+	for _, kind := range types {
+		if err := service.AddFiles(kind, files, recordsPerFile); err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("%d files of %d SIEM records, of %d types,", files*len(types), recordsPerFile, len(types)), nil
+}
+
+func makeHost(service *harness.Service, plugin, mini, dir string, api int) (harness.Host, error) {
 	plugin, err := filepath.Abs(plugin)
 	if err != nil {
 		return harness.Host{}, err
@@ -77,16 +102,19 @@ func makeHost(service *harness.Service, plugin, mini, dir string) (harness.Host,
 	if mini, err = filepath.Abs(mini); err != nil {
 		return harness.Host{}, err
 	}
+	input := service.Input2
+	if api == 1 {
+		input = service.Input
+	}
 	host := harness.Host{
 		FluentBit: harness.FindFluentBit(), MiniHost: mini, Plugin: plugin, Dir: dir,
-		Inputs: []harness.Input{service.Input("db", filepath.Join(dir, "mimecast.db"))}, Env: service.Env(),
+		Inputs: []harness.Input{input("db", filepath.Join(dir, "mimecast.db"))}, Env: service.Env(),
 	}
 	if host.FluentBit != "" {
 		fmt.Println("running in", host.FluentBit)
 	} else {
 		fmt.Println("no fluent-bit on PATH: running in the small host", mini)
 	}
-	fmt.Printf("a simulated Mimecast has %d batches of %d SIEM records and %d impersonation events\n\n", batches, recordsPerBatch, events)
 	return host, nil
 }
 

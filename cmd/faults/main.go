@@ -15,11 +15,13 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"fluent-bit-mimecast/internal/harness"
+	"fluent-bit-mimecast/internal/simulator"
 )
 
 // suite is what all cases share.
@@ -107,7 +109,7 @@ func (s *suite) main(only string, soak time.Duration) (ok bool, err error) {
 }
 
 func cases() []check {
-	return append([]check{
+	return slices.Concat([]check{
 		{"kill -9 while batches stream", (*suite).killed},
 		{"stop and start", (*suite).stopped},
 		{"reload", (*suite).reloaded},
@@ -125,7 +127,12 @@ func cases() []check {
 		{"the service is gone, then back", (*suite).serviceGone},
 		{"its name can't be resolved", (*suite).noDNS},
 		{"faults at half of all requests", (*suite).mixedFaults},
-	}, singleFaults()...)
+		{"API 2.0: kill -9 in mid-page", (*suite).killedInPage},
+		{"API 2.0: stop and start", (*suite).stoppedInPage},
+		{"API 2.0: reload", (*suite).reloadedInPage},
+		{"API 2.0: tokens of 5 s, links of 2 s", (*suite).shortLives},
+		{"API 2.0: all types, all faults at half of all requests", (*suite).mixedLinks},
+	}, singleFaults(), atOnce("API 2.0: half of all requests: ", simulator.EventFaults(), (*suite).faultyLinks))
 }
 
 // report runs a case and prints its line.

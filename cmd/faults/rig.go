@@ -24,6 +24,7 @@ type rig struct {
 	process *harness.Process
 	dice    *rand.Rand
 	batches int
+	files   int // of each type
 }
 
 // rig makes one for a case. Close it.

@@ -42,14 +42,25 @@ func (s *suite) faulty(prepare func(*rig) error, limit time.Duration) (result, e
 	return out, err
 }
 
-// singleFaults are the faults of the service one by one, all at once.
+// singleFaults are the faults of the service one by one.
 func singleFaults() []check {
 	list := slices.DeleteFunc(simulator.Faults(), func(f simulator.Fault) bool { return f == simulator.FaultInvalidToken })
+	return atOnce("fault ", list, func(s *suite, fault simulator.Fault) (result, error) {
+		return s.faulty(func(r *rig) error {
+			r.service.NextAt(simulator.PathSIEM, fault, fault)
+			r.service.NextAt(simulator.PathImpersonation, fault, fault)
+			return nil
+		}, 5*time.Minute)
+	})
+}
+
+// atOnce returns a case for each fault. They wait most of the time: the first one
+// that is asked for starts all.
+func atOnce(prefix string, list []simulator.Fault, run func(*suite, simulator.Fault) (result, error)) []check {
 	var (
 		once    sync.Once
 		results = make([]func() (result, error), len(list))
 	)
-	// They wait most of the time: the first one that is asked for starts all.
 	begin := func(s *suite) {
 		slots := make(chan struct{}, 6)
 		for i, fault := range list {
@@ -60,21 +71,16 @@ func singleFaults() []check {
 				defer close(done)
 				slots <- struct{}{}
 				defer func() { <-slots }()
-				if s.ctx.Err() != nil {
-					return
+				if s.ctx.Err() == nil {
+					out, err = run(s, fault)
 				}
-				out, err = s.faulty(func(r *rig) error {
-					r.service.NextAt(simulator.PathSIEM, fault, fault)
-					r.service.NextAt(simulator.PathImpersonation, fault, fault)
-					return nil
-				}, 5*time.Minute)
 			})
 			results[i] = func() (result, error) { <-done; return out, err }
 		}
 	}
 	var checks []check
 	for i, fault := range list {
-		checks = append(checks, check{"fault " + string(fault), func(s *suite) (result, error) {
+		checks = append(checks, check{prefix + string(fault), func(s *suite) (result, error) {
 			once.Do(func() { begin(s) })
 			return results[i]()
 		}})

@@ -3,6 +3,7 @@
 //	mimecastctl positions FILE
 //	mimecastctl forget FILE KEY
 //	mimecastctl rename FILE ACCOUNT NAME
+//	mimecastctl version
 //
 // mimecastctl VERB -h shows an example. FILE comes first, so a name after it may
 // begin with a hyphen. A file that a Fluent Bit uses is refused, and so is a file
@@ -10,16 +11,19 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/position"
+	"fluent-bit-mimecast/internal/version"
 )
 
 // verb is one thing that the command does.
@@ -48,6 +52,16 @@ var verbs = []verb{
 		"ACCOUNT is as positions shows it. All its logs get the name, or none. Set the\noption account to it then.",
 		"/var/lib/fluent-bit/mimecast.db 0a1b2c3d acme", rename,
 	},
+	{
+		"version", "", "show the version of this build",
+		"",
+		"", showVersion,
+	},
+}
+
+func showVersion(_ []string, out io.Writer) error {
+	_, err := fmt.Fprintln(out, "mimecast", version.String(), runtime.Version())
+	return err
 }
 
 func main() {
@@ -88,7 +102,7 @@ func (v verb) call(args []string, out io.Writer) error {
 	case err != nil:
 		return fmt.Errorf("%s: %w; mimecastctl %s -h shows an example", v.name, err, v.name)
 	case flags.NArg() != len(strings.Fields(v.args)):
-		return fmt.Errorf("%s takes %s; mimecastctl %s -h shows an example", v.name, v.args, v.name)
+		return fmt.Errorf("%s takes %s; mimecastctl %s -h shows an example", v.name, cmp.Or(v.args, "no arguments"), v.name)
 	}
 	return v.run(flags.Args(), out)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -57,6 +58,10 @@ func written(t *testing.T, inUse func(path string)) (path string) {
 	return path
 }
 
+func TestVersion(t *testing.T) {
+	check(t, "", []string{"mimecast ", runtime.Version()}, "version")
+}
+
 func TestVerbs(t *testing.T) {
 	check(t, "name a verb", nil)
 	check(t, `there is no verb "x"`, nil, "x")
@@ -68,6 +73,10 @@ func TestVerbs(t *testing.T) {
 		check(t, "", []string{"mimecastctl " + v.name + " " + v.args + "\n", v.does, "example:\n  mimecastctl " + v.name + " "}, v.name, "-h")
 		check(t, "flag provided but not defined: -x; mimecastctl "+v.name+" -h", nil, v.name, "-x")
 
+		if v.args == "" {
+			check(t, v.name+" takes no arguments", nil, v.name, "x")
+			continue
+		}
 		// One argument less or more; the example has as many as it takes.
 		path := filepath.Join(t.TempDir(), "x.db")
 		args := append([]string{v.name, path}, strings.Fields(v.example)[1:]...)

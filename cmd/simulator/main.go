@@ -1,5 +1,5 @@
-// Command simulator serves a simulated Mimecast API 1.0 over plain HTTP, for
-// demonstrations and for trying a collector by hand. It prints the credentials
+// Command simulator serves a simulated Mimecast, API 1.0 and 2.0, over plain HTTP,
+// for demonstrations and for trying a collector by hand. It prints the credentials
 // to use as a ready Fluent Bit configuration, and serves until it is told to
 // stop by SIGINT or SIGTERM.
 package main
@@ -21,7 +21,7 @@ import (
 )
 
 // passingFaults are those a collector gets over by asking again.
-const passingFaults = "rate_limited,server_error,html,fail_retryable,body_cut,reset,not_a_zip,zip_cut,file_empty,file_poisoned"
+const passingFaults = "token_expired,token_unverified,link_twice,link_expired,gzip_members,rate_limited,server_error,html,fail_retryable,body_cut,reset,not_a_zip,zip_cut,file_empty,file_poisoned"
 
 // patience is how long open requests may take once the command is to stop.
 const patience = 5 * time.Second
@@ -40,7 +40,7 @@ func main() {
 
 // options are the command's flags.
 type options struct {
-	listen                   string
+	listen, api              string
 	batches, records, events int
 	seed                     uint64
 	faultRate                float64
@@ -51,15 +51,20 @@ func parse(args []string) (options, error) {
 	var o options
 	set := flag.NewFlagSet("simulator", flag.ContinueOnError)
 	set.StringVar(&o.listen, "listen", "127.0.0.1:8443", "`address` to serve plain HTTP on")
-	set.IntVar(&o.batches, "batches", 10, "SIEM batches to have ready")
-	set.IntVar(&o.records, "records", 1000, "records in each batch")
+	set.StringVar(&o.api, "api", "1.0", "`version` of the API to print a configuration for: 1.0 or 2.0")
+	set.IntVar(&o.batches, "batches", 10, "SIEM batches to have ready, or files of each type of events")
+	set.IntVar(&o.records, "records", 1000, "records in each batch or file")
 	set.IntVar(&o.events, "events", 500, "impersonation events to have ready, the last of them now")
 	set.Uint64Var(&o.seed, "seed", 1, "decides the credentials, the tokens and what is in the records")
 	set.Float64Var(&o.faultRate, "fault-rate", 0, "share of answers to spoil, from 0 to 1")
 	set.StringVar(&o.faults, "faults", passingFaults, "comma-separated `list` of the faults to spoil them with")
 	err := set.Parse(args)
-	if err == nil && set.NArg() > 0 {
+	switch {
+	case err != nil:
+	case set.NArg() > 0:
 		err = fmt.Errorf("unexpected argument %q", set.Arg(0))
+	case o.api != "1.0" && o.api != "2.0":
+		err = fmt.Errorf("-api: %q is neither 1.0 nor 2.0", o.api)
 	}
 	return o, err
 }
@@ -82,7 +87,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	server := &http.Server{Handler: service, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	if err := describe(out, o, listener.Addr().String(), service.Credentials()); err != nil {
+	if err := describe(out, o, listener.Addr().String(), service); err != nil {
 		return errors.Join(err, server.Close())
 	}
 	select {
@@ -106,8 +111,8 @@ func stocked(o options) (*simulator.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	for range o.batches {
-		service.AddBatch(o.records)
+	if err := stockSIEM(service, o); err != nil {
+		return nil, err
 	}
 	const perSecond = 3
 	span := time.Duration(o.events/perSecond) * time.Second
@@ -115,9 +120,37 @@ func stocked(o options) (*simulator.Server, error) {
 	return service, service.SetFaults(simulator.Plan{Rate: o.faultRate, Faults: faults, Seed: o.seed})
 }
 
+// stockSIEM adds the SIEM logs of the API that is asked for.
+func stockSIEM(service *simulator.Server, o options) error {
+	if o.api == "1.0" {
+		for range o.batches {
+			service.AddBatch(o.records)
+		}
+		return nil
+	}
+	for _, kind := range simulator.EventTypes() {
+		if err := service.AddFiles(kind, o.batches, o.records); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // describe prints what is served and a configuration to collect it with.
-func describe(out io.Writer, o options, address string, c simulator.Credentials) error {
-	_, err := fmt.Fprintf(out, `# A simulated Mimecast: %d batches of %d records and %d events, at http://%s
+func describe(out io.Writer, o options, address string, service *simulator.Server) error {
+	siem := fmt.Sprintf("%d batches", o.batches)
+	c := service.Credentials()
+	credentials := fmt.Sprintf(`      app_id: "%s"
+      app_key: "%s"
+      access_key: "%s"
+      secret_key: "%s"`, c.AppID, c.AppKey, c.AccessKey, c.SecretKey)
+	if o.api == "2.0" {
+		siem = fmt.Sprintf("%d files of each type", o.batches)
+		client := service.Client()
+		credentials = fmt.Sprintf(`      client_id: "%s"
+      client_secret: "%s"`, client.ID, client.Secret)
+	}
+	_, err := fmt.Fprintf(out, `# A simulated Mimecast: %s of %d records and %d events, at http://%s
 # Faults in %.0f%% of the answers. Stop it with Ctrl-C.
 # Save this as sim.yaml beside the plugin, and run: fluent-bit -c sim.yaml
 plugins:
@@ -126,15 +159,11 @@ pipeline:
   inputs:
     - name: mimecast
       base_url: "http://%s"
-      app_id: "%s"
-      app_key: "%s"
-      access_key: "%s"
-      secret_key: "%s"
+%s
       db: mimecast.db
   outputs:
     - name: stdout
       match: "*"
-`, o.batches, o.records, o.events, address, 100*o.faultRate,
-		address, c.AppID, c.AppKey, c.AccessKey, c.SecretKey)
+`, siem, o.records, o.events, address, 100*o.faultRate, address, credentials)
 	return err
 }

@@ -62,60 +62,103 @@ func (s *Service) Close() {
 	s.server.Close()
 }
 
-// Confirmed returns how many SIEM records are before the position in a db that no
-// host has open, when all batches have so many records each.
-func (s *Service) Confirmed(db string, recordsPerBatch int) (int, error) {
+// Confirmed returns how many SIEM records are before the positions in a db that no
+// host has open, when all batches or files have so many records each.
+func (s *Service) Confirmed(db string, recordsEach int) (records int, err error) {
 	store, err := checkpoint.Open(db)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = store.Close() }()
 	streams, err := store.Streams()
-	if err != nil || len(streams) == 0 || streams[0].Position == nil {
-		return 0, err
+	for _, st := range streams {
+		kind, links := strings.CutPrefix(st.Key.Log, "siem2:")
+		if st.Position == nil || !links && st.Key.Log != "siem" {
+			continue
+		}
+		var pos struct {
+			Token, Cursor string
+			Records       int
+			Done          []string
+			Begun         []struct{ Records int }
+		}
+		if err := json.Unmarshal(st.Position, &pos); err != nil {
+			return 0, err
+		}
+		before, ok := 0, true
+		switch {
+		case links:
+			before, ok = s.FilesBefore(kind, pos.Cursor)
+		case pos.Token != "":
+			before, _, ok = s.Locate(pos.Token)
+		}
+		if !ok {
+			return 0, errors.New("the db holds a token that was never given out")
+		}
+		records += (before+len(pos.Done))*recordsEach + pos.Records
+		for _, f := range pos.Begun {
+			records += f.Records
+		}
 	}
-	var pos struct {
-		Token   string
-		Records int
+	return records, err
+}
+
+// ForgetCalls drops the calls of API 2.0 that a db has counted, for a host that
+// starts more often than the service allows. No host may have the db open.
+func (s *Service) ForgetCalls(db string) error {
+	store, err := checkpoint.Open(db)
+	if err != nil {
+		return err
 	}
-	if err := json.Unmarshal(streams[0].Position, &pos); err != nil || pos.Token == "" {
-		return pos.Records, err
-	}
-	batch, _, ok := s.Locate(pos.Token)
-	if !ok {
-		return 0, errors.New("the db holds a token that was never given out")
-	}
-	return batch*recordsPerBatch + pos.Records, nil
+	_, err = store.Forget(checkpoint.Key{Account: s.Client().ID, Log: "calls"})
+	return errors.Join(err, store.Close())
 }
 
 // Names of the environment variables that hold the secrets, so that they stand
 // neither in a file nor in the process list.
 const (
-	envAppKey    = "MIMECAST_APP_KEY"
-	envAccessKey = "MIMECAST_ACCESS_KEY"
-	envSecretKey = "MIMECAST_SECRET_KEY"
+	envAppKey       = "MIMECAST_APP_KEY"
+	envAccessKey    = "MIMECAST_ACCESS_KEY"
+	envSecretKey    = "MIMECAST_SECRET_KEY"
+	envClientSecret = "MIMECAST_CLIENT_SECRET"
 )
 
-// Input returns the options of a block that collects from the service, with
-// more options in pairs of key and value.
+// Input returns the options of a block that collects from the service by API 1.0,
+// with more options in pairs of key and value.
 func (s *Service) Input(more ...string) Input {
-	in := Input{
+	return Input{
 		{"base_url", s.URL},
 		{"app_id", s.Credentials().AppID},
 		{"app_key", "${" + envAppKey + "}"},
 		{"access_key", "${" + envAccessKey + "}"},
 		{"secret_key", "${" + envSecretKey + "}"},
-	}
+	}.with(more)
+}
+
+// Input2 is Input for API 2.0.
+func (s *Service) Input2(more ...string) Input {
+	return Input{
+		{"base_url", s.URL},
+		{"client_id", s.Client().ID},
+		{"client_secret", "${" + envClientSecret + "}"},
+	}.with(more)
+}
+
+// with appends options in pairs of key and value.
+func (in Input) with(more []string) Input {
 	for i := 0; i+1 < len(more); i += 2 {
 		in = append(in, [2]string{more[i], more[i+1]})
 	}
 	return in
 }
 
-// Env returns the environment that Input's values refer to.
+// Env returns the environment that the values of Input and Input2 refer to.
 func (s *Service) Env() []string {
 	c := s.Credentials()
-	return []string{envAppKey + "=" + c.AppKey, envAccessKey + "=" + c.AccessKey, envSecretKey + "=" + c.SecretKey}
+	return []string{
+		envAppKey + "=" + c.AppKey, envAccessKey + "=" + c.AccessKey, envSecretKey + "=" + c.SecretKey,
+		envClientSecret + "=" + s.Client().Secret,
+	}
 }
 
 // Input is the options of one [INPUT] block, in pairs of key and value.

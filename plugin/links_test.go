@@ -1,0 +1,279 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fluent-bit-mimecast/internal/harness"
+	"fluent-bit-mimecast/internal/simulator"
+)
+
+// The tests here are of API 2.0. A type with nothing new is asked for again after
+// five minutes: all files are there before the start.
+
+// input2 sets a block of API 2.0, with more options in pairs.
+func (b *bench) input2(more ...string) {
+	b.host.Inputs = []harness.Input{b.service.Input2(append([]string{"db", b.db(), "poll_interval", "1s"}, more...)...)}
+}
+
+// addFiles adds files of types in turn.
+func (b *bench) addFiles(each, records int, types ...string) {
+	b.t.Helper()
+	for range each {
+		for _, kind := range types {
+			if err := b.service.AddFiles(kind, 1, records); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// files is how many log files the service has sent.
+func (b *bench) files() int {
+	return b.service.Requests().Count(simulator.PathLinks, simulator.OutcomeFile)
+}
+
+// recorded has the host ask the service through one that calls seen with each
+// request before.
+func (b *bench) recorded(seen func(*http.Request)) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen(r)
+		b.service.ServeHTTP(w, r)
+	}))
+	b.t.Cleanup(server.Close)
+	b.host.Inputs[0][0] = [2]string{"base_url", server.URL}
+}
+
+func TestFilesOfAllTypesArriveOnce(t *testing.T) {
+	t.Parallel()
+	test := func(b *bench) {
+		b.input2()
+		b.addFiles(30, 50, simulator.EventTypes()...)
+		b.service.AddEvents(250, time.Now().Add(-time.Hour), 3)
+		b.start()
+		b.all()
+		b.service.AddEvents(20, time.Now().Add(-time.Minute), 3)
+		b.all()
+		b.stop()
+		b.clean()
+	}
+	inBoth(t, test)
+	inBareHost(t, test)
+}
+
+func TestFilesOverSeveralPages(t *testing.T) {
+	t.Parallel()
+	notShort(t)
+	inBoth(t, func(b *bench) {
+		b.input2("logs", "siem", "siem_types", "spam,url_protect")
+		b.addFiles(230, 40, "spam", "url protect")
+		b.start()
+		b.all()
+		b.stop()
+		b.clean()
+	})
+}
+
+func TestTagsByTypeOfFiles(t *testing.T) {
+	t.Parallel()
+	inBoth(t, func(b *bench) {
+		b.input2("logs", "siem", "tag_by_type", "on", "tag", "mail")
+		b.host.Pipeline = fmt.Sprintf(`  outputs:
+    - {name: file, match: mail.*, path: %q, mkdir: on, format: plain}
+    - {name: file, match: "*", path: %q, file: records.jsonl, format: plain}
+`, b.host.Tags(), b.host.Dir)
+		b.addFiles(3, 50, simulator.EventTypes()...)
+		b.start()
+		b.all()
+		b.stop()
+		b.clean()
+		for _, logType := range []string{
+			"receipt", "process", "delivery", "jrnl", "av", "spameventthread",
+			"ttp_url", "ttp_ap", "impersonation", "iep",
+		} {
+			content, err := os.ReadFile(b.host.Tagged("mail.siem." + logType))
+			want := `"log_source":"siem","log_type":"` + logType + `"`
+			if lines := strings.Count(string(content), "\n"); err != nil || lines != 150 || lines != strings.Count(string(content), want) {
+				b.t.Errorf("%s: %d lines, %v", logType, lines, err)
+			}
+		}
+	})
+}
+
+func TestKillsInAPage(t *testing.T) {
+	t.Parallel()
+	notShort(t)
+	inBoth(t, func(b *bench) {
+		k := newKilled(b)
+		b.input2("logs", "siem", "siem_types", "receipt,av")
+		b.addFiles(90, recordsPerKilledBatch, "receipt", "av")
+		for i := range 3 {
+			sent, stored := b.files(), k.output()
+			k.start()
+			k.await("some files", func() bool { return b.files() > sent+10*i })
+			if k.host.FluentBit == "" {
+				k.await("some records", func() bool { return k.output() > stored })
+			}
+			k.kill()
+		}
+		if k.tally.Different() == 2*90*recordsPerKilledBatch {
+			k.t.Error("all of it had come before the last kill")
+		}
+		k.host.Service = nil
+		k.start()
+		k.await("all records", func() bool { return k.now().Lost == 0 })
+		k.stop()
+		k.account()
+	})
+}
+
+// now counts what the output has, besides what was counted before.
+func (k *killed) now() harness.Account {
+	k.t.Helper()
+	if err := k.tally.AddFile(k.host.Output()); err != nil {
+		k.t.Fatal(err)
+	}
+	return k.tally.Account(k.service.Expected())
+}
+
+func TestStopAndStartInAPage(t *testing.T) {
+	t.Parallel()
+	notShort(t)
+	inBoth(t, func(b *bench) {
+		b.input2("siem_types", "receipt,url_protect")
+		b.addFiles(40, 1000, "receipt", "url protect")
+		b.service.AddEvents(500, time.Now().Add(-time.Hour), 3)
+		for range 3 {
+			b.start()
+			before := b.account().Received
+			b.await("some records", func() bool { return b.account().Received > before || b.account().Lost == 0 })
+			b.stop()
+		}
+		b.start()
+		b.all()
+		b.stop()
+		b.clean()
+	})
+}
+
+func TestReloadsInAPage(t *testing.T) {
+	t.Parallel()
+	notShort(t)
+	inBoth(t, func(b *bench) {
+		b.input2("logs", "siem", "siem_types", "receipt,url_protect")
+		b.addFiles(6, 1000, "receipt", "url protect")
+		b.start("-Y")
+		for i := range 4 {
+			b.await("some records", func() bool { return b.account().Received > i*5000 })
+			b.addFiles(6, 1000, "receipt", "url protect")
+			b.reload()
+		}
+		b.all()
+		b.stop()
+		b.clean()
+	})
+}
+
+func TestSecretsOfAPI2StayHidden(t *testing.T) {
+	t.Parallel()
+	inBoth(t, func(b *bench) {
+		b.input2("log_level", "debug")
+		var mu sync.Mutex
+		secrets := map[string]string{b.service.Client().Secret: "the client secret"}
+		b.recorded(func(r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+				secrets[token] = "a token"
+			}
+			for _, key := range []string{"X-Amz-Signature", "X-Amz-Credential"} {
+				if value := r.URL.Query().Get(key); value != "" {
+					secrets[value] = "a link's " + key
+				}
+			}
+		})
+		b.service.NextAt(simulator.PathToken, simulator.FaultUnauthorized, simulator.FaultHTML)
+		b.service.NextAt(simulator.PathEvents, simulator.FaultTokenExpired, simulator.FaultTokenUnverified, simulator.FaultReset)
+		b.service.NextAt(simulator.PathLinks, simulator.FaultLinkExpired, simulator.FaultLinkGone, simulator.FaultServerError, simulator.FaultReset, simulator.FaultBodyCut, simulator.FaultNotAZip)
+		b.addFiles(2, 20, simulator.EventTypes()...)
+		b.start()
+		b.all()
+		b.logged("fetching fails")
+		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", b.process.PID()))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.stop()
+		kinds := map[string]bool{}
+		for secret, what := range secrets {
+			kinds[what] = true
+			if strings.Contains(b.host.Log(), secret) || strings.Contains(string(cmdline), secret) {
+				b.t.Errorf("%s can be read", what)
+			}
+		}
+		if len(kinds) != 3 {
+			b.t.Errorf("of these there were none but %v", kinds)
+		}
+	})
+}
+
+func TestRotatedClientSecret(t *testing.T) {
+	t.Parallel()
+	notShort(t)
+	inBoth(t, func(b *bench) {
+		path := filepath.Join(b.host.Dir, "client_secret")
+		rotate := func(client simulator.Client) {
+			b.t.Helper()
+			if err := os.WriteFile(path, []byte(client.Secret+"\n"), 0o600); err != nil {
+				b.t.Fatal(err)
+			}
+			if err := b.service.SetClient(client); err != nil {
+				b.t.Fatal(err)
+			}
+			b.service.ExpireTokens()
+		}
+		client := b.service.Client()
+		rotate(client)
+		b.input2("siem_types", "receipt")
+		b.host.Inputs[0][2] = [2]string{"client_secret_file", path}
+		b.addFiles(5, 50, "receipt")
+		b.start()
+		b.all()
+		client.Secret = "another-client-secret"
+		rotate(client)
+		b.service.AddEvents(50, time.Now().Add(-time.Minute), 3)
+		b.all()
+		b.stop()
+		b.clean()
+	})
+}
+
+func TestTokensAndLinksOfShortLives(t *testing.T) {
+	t.Parallel()
+	notShort(t)
+	inBoth(t, func(b *bench) {
+		b.serve(simulator.Config{TokenLife: 5 * time.Second, LinkLife: 3 * time.Second})
+		b.input2("logs", "siem", "siem_types", "receipt,url_protect")
+		b.recorded(func(r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, simulator.PathLinks) {
+				time.Sleep(100 * time.Millisecond) // the store is slow
+			}
+		})
+		b.addFiles(50, 20, "receipt", "url protect") // longer than both lives
+		b.start()
+		b.all()
+		b.stop()
+		b.clean()
+		asked := b.service.Requests()
+		if asked.Count(simulator.PathToken, simulator.OutcomeToken) < 2 || asked.At(simulator.PathLinks) == b.files() {
+			b.t.Errorf("no token was renewed, or no link ended: %v", asked.Outcomes)
+		}
+	})
+}
