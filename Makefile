@@ -46,8 +46,10 @@ RELOADS ?= 50
 STALLS  ?= 20
 MIXED   ?= 4
 
-faults: build ## attack the plugin in a real Fluent Bit: minutes to an hour
-	$(GO) run ./cmd/faults -plugin $(SO) -kills $(KILLS) -stops $(STOPS) -reloads $(RELOADS) -stalls $(STALLS) -mixed $(MIXED)
+faults: ## attack the plugin in a real Fluent Bit: minutes to an hour
+	$(GO) build -buildmode=c-shared -trimpath -ldflags='$(LDFLAGS) -X fluent-bit-mimecast/internal/collector.raisedQuota=1000000' -o build/faults.so ./plugin
+	@rm -f build/faults.h
+	$(GO) run ./cmd/faults -kills $(KILLS) -stops $(STOPS) -reloads $(RELOADS) -stalls $(STALLS) -mixed $(MIXED)
 
 bench: build ## measure the plugin in a real Fluent Bit beside in_tail: ten minutes
 	$(GO) run ./cmd/bench -plugin $(SO)
@@ -81,4 +83,4 @@ fuzz: ## run each fuzz target 20,000 times, or FUZZTIME=10m
 	done
 
 clean: ## remove what was built
-	rm -f $(SO) $(MINIHOST) build/mimecastctl build/mimecast.h
+	rm -f $(SO) $(MINIHOST) build/mimecastctl build/mimecast.h build/faults.so

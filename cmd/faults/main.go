@@ -4,7 +4,7 @@
 // prints a line for each case and fails when a record is lost, or comes twice
 // where it must not.
 //
-//	go run ./cmd/faults -plugin build/mimecast.so -kills 200 -stops 50 -reloads 50
+//	go run ./cmd/faults -kills 200 -stops 50 -reloads 50
 package main
 
 import (
@@ -52,7 +52,7 @@ type check struct {
 
 func main() {
 	s := &suite{}
-	flag.StringVar(&s.plugin, "plugin", "build/mimecast.so", "the plugin")
+	flag.StringVar(&s.plugin, "plugin", "build/faults.so", "the plugin, linked so that it may make more calls of API 2.0")
 	flag.IntVar(&s.kills, "kills", 200, "how many times to kill -9")
 	flag.IntVar(&s.stops, "stops", 50, "how many times to stop and start")
 	flag.IntVar(&s.reloads, "reloads", 50, "how many times to reload")

@@ -103,17 +103,6 @@ func (s *Service) Confirmed(db string, recordsEach int) (records int, err error)
 	return records, err
 }
 
-// ForgetCalls drops the calls of API 2.0 that a db has counted, for a host that
-// starts more often than the service allows. No host may have the db open.
-func (s *Service) ForgetCalls(db string) error {
-	store, err := checkpoint.Open(db)
-	if err != nil {
-		return err
-	}
-	_, err = store.Forget(checkpoint.Key{Account: s.Client().ID, Log: "calls"})
-	return errors.Join(err, store.Close())
-}
-
 // Names of the environment variables that hold the secrets, so that they stand
 // neither in a file nor in the process list.
 const (
