@@ -225,11 +225,15 @@ func (s *suite) shortLives() (result, error) {
 	return result{account: a, note: fmt.Sprintf("%d links had expired", expired)}, err
 }
 
-// mixedLinks has every fault that repeats nothing, at half of all requests, over all
-// types.
+// slowFaults are those after which the plugin waits for minutes.
+var slowFaults = []simulator.Fault{simulator.FaultForbidden, simulator.FaultFailFinal, simulator.FaultValidation}
+
+// mixedLinks has every fault that repeats nothing and is not slow, at half of all
+// requests, over all types.
 func (s *suite) mixedLinks() (result, error) {
 	faults := slices.DeleteFunc(simulator.EventFaults(), func(f simulator.Fault) bool {
-		return f == simulator.FaultInvalidToken || f == simulator.FaultPageTokenStale // the log starts again
+		restarts := f == simulator.FaultInvalidToken || f == simulator.FaultPageTokenStale // the log starts again
+		return restarts || slices.Contains(slowFaults, f)
 	})
 	r, err := s.linksRig(simulator.Config{BombSize: 64 << 20})
 	if err != nil {
@@ -264,11 +268,11 @@ func (s *suite) faultyLinks(fault simulator.Fault) (result, error) {
 	defer r.close()
 	in := []string{"siem_types", "receipt,url_protect", "impersonation_page_size", "40", "poll_interval", "2s", "http_timeout", "5s"}
 	files, events := 3, 100
-	switch fault {
-	case simulator.FaultForbidden, simulator.FaultFailFinal, simulator.FaultValidation:
-		in = append(in, "logs", "siem") // a few requests: after each the plugin waits for minutes
+	switch {
+	case slices.Contains(slowFaults, fault):
+		in = append(in, "logs", "siem") // a few requests
 		files, events = 1, 0
-	case simulator.FaultInvalidToken:
+	case fault == simulator.FaultInvalidToken:
 		files = 120 // more than a page
 	}
 	r.host.Inputs = []harness.Input{r.input2(in...)}

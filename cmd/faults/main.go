@@ -131,7 +131,7 @@ func cases() []check {
 		{"API 2.0: stop and start", (*suite).stoppedInPage},
 		{"API 2.0: reload", (*suite).reloadedInPage},
 		{"API 2.0: tokens of 5 s, links of 2 s", (*suite).shortLives},
-		{"API 2.0: all types, all faults at half of all requests", (*suite).mixedLinks},
+		{"API 2.0: all types, faults at half of all requests", (*suite).mixedLinks},
 	}, singleFaults(), atOnce("API 2.0: half of all requests: ", simulator.EventFaults(), (*suite).faultyLinks))
 }
 

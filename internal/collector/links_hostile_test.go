@@ -69,7 +69,7 @@ func TestADeliveredFileThatThePageNoLongerNames(t *testing.T) {
 // TestAFileThatIsRefusedForGoodInAnotherWay does not hold up its type for ever.
 func TestAFileThatIsRefusedForGoodInAnotherWay(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{301, 400, 405, 416, 451, 500} {
+	for _, status := range []int{301, 400, 405, 416, 451, 500}[:sized(6, 1)] {
 		s := &fileService{
 			page: byCursor(func(cursor string, _ int) ([]string, string, bool) {
 				if cursor == "" {

@@ -186,7 +186,7 @@ func TestLinksQuota(t *testing.T) {
 		if err := r.sim.AddFiles("receipt", 1500, 2); err != nil {
 			t.Fatal(err)
 		}
-		for range 20 {
+		for range sized(20, 6) {
 			r.start()
 			r.run(10 * time.Second)
 			r.kill()
