@@ -51,7 +51,7 @@ func parse(args []string) (options, error) {
 	var o options
 	set := flag.NewFlagSet("simulator", flag.ContinueOnError)
 	set.StringVar(&o.listen, "listen", "127.0.0.1:8443", "`address` to serve plain HTTP on")
-	set.StringVar(&o.api, "api", "1.0", "`version` of the API to print a configuration for: 1.0 or 2.0")
+	set.StringVar(&o.api, "api", "2", "`version` of the API to print a configuration for: 1 or 2")
 	set.IntVar(&o.batches, "batches", 10, "SIEM batches to have ready, or files of each type of events")
 	set.IntVar(&o.records, "records", 1000, "records in each batch or file")
 	set.IntVar(&o.events, "events", 500, "impersonation events to have ready, the last of them now")
@@ -63,8 +63,8 @@ func parse(args []string) (options, error) {
 	case err != nil:
 	case set.NArg() > 0:
 		err = fmt.Errorf("unexpected argument %q", set.Arg(0))
-	case o.api != "1.0" && o.api != "2.0":
-		err = fmt.Errorf("-api: %q is neither 1.0 nor 2.0", o.api)
+	case o.api != "1" && o.api != "2":
+		err = fmt.Errorf("-api: %q is neither 1 nor 2", o.api)
 	}
 	return o, err
 }
@@ -122,7 +122,7 @@ func stocked(o options) (*simulator.Server, error) {
 
 // stockSIEM adds the SIEM logs of the API that is asked for.
 func stockSIEM(service *simulator.Server, o options) error {
-	if o.api == "1.0" {
+	if o.api == "1" {
 		for range o.batches {
 			service.AddBatch(o.records)
 		}
@@ -144,7 +144,7 @@ func describe(out io.Writer, o options, address string, service *simulator.Serve
       app_key: "%s"
       access_key: "%s"
       secret_key: "%s"`, c.AppID, c.AppKey, c.AccessKey, c.SecretKey)
-	if o.api == "2.0" {
+	if o.api == "2" {
 		siem = fmt.Sprintf("%d files of each type", o.batches)
 		client := service.Client()
 		credentials = fmt.Sprintf(`      client_id: "%s"

@@ -18,8 +18,8 @@ func TestRun(t *testing.T) {
 		path, credential string
 		status           int // without a signature or bearer token
 	}{
-		"1.0": {simulator.PathSIEM, "app_key: ", http.StatusMethodNotAllowed},
-		"2.0": {simulator.PathEvents, "client_secret: ", http.StatusUnauthorized},
+		"1": {simulator.PathSIEM, "app_key: ", http.StatusMethodNotAllowed},
+		"2": {simulator.PathEvents, "client_secret: ", http.StatusUnauthorized},
 	} {
 		t.Run(api, func(t *testing.T) { serves(t, api, ask.path, ask.credential, ask.status) })
 	}

@@ -170,6 +170,18 @@ func TestCallsThatAreMadeTwice(t *testing.T) {
 	})
 }
 
+// TestCredentialsThatAreWrong are passing trouble at first, and then an error that
+// says what to do.
+func TestCredentialsThatAreWrong(t *testing.T) {
+	t.Parallel()
+	withAPI2(t, simulator.Config{}, []string{"siem_types", "receipt", "client_secret", "wrong"}, func(r *rig) {
+		r.start()
+		r.run(10 * time.Minute)
+		r.count("level=ERROR msg=\"fetching fails\"", 1)
+		r.logged("check client_id and client_secret")
+	})
+}
+
 // TestCallsForPagesWhoseFilesFail stay within the quota, of all types together.
 func TestCallsForPagesWhoseFilesFail(t *testing.T) {
 	t.Parallel()

@@ -185,7 +185,8 @@ func kindOf(err error) string {
 	case errors.As(err, &refusal) && refusal.Status >= http.StatusInternalServerError:
 		return "5xx"
 	case errors.As(err, &refusal):
-		return fmt.Sprint(refusal.Status, " ", refusal.Code)
+		// What is passing trouble at first may turn out to last.
+		return fmt.Sprint(refusal.Status, " ", refusal.Code, " ", refusal.Cause())
 	case errors.As(err, &answer):
 		return "answer"
 	case errors.As(err, &certificate):

@@ -238,7 +238,10 @@ func (r *rig) configure(options ...string) {
 		for _, key := range []string{"base_url", "app_id", "app_key", "access_key", "secret_key"} {
 			delete(block, key)
 		}
-		block["client_id"], block["client_secret"] = client.ID, client.Secret
+		block["client_id"] = client.ID
+		if block["client_secret"] == "" {
+			block["client_secret"] = client.Secret
+		}
 	}
 	cfg, err := config.Parse(func(key string) string { return block[key] })
 	if err != nil {

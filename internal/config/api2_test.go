@@ -120,7 +120,7 @@ func TestProblemsByAPI(t *testing.T) {
 		{block2("client_id", ""), "client_id: missing; set client_id or client_id_file"},
 		{block2("client_secret", "two hidden"), "client_secret: holds white space or control characters (value not shown)"},
 		{block2("client_secret_file", "/hidden"), "client_secret: set together with client_secret_file"},
-		{block2("region", "eu"), `region: "eu" is not one of: global, uk, us, which are those of API 2.0`},
+		{block2("region", "eu"), `region: "eu" is not one of: global, uk, us, which are those of API 2.0; global serves the accounts of all regions`},
 		{block("region", "global"), `region: "global" is not one of: au, ca, de, eu, offshore, sandbox, us, usb, uspcom, za, which are those of API 1.0`},
 		{block2("region", "us", "base_url", "https://x.example.com"), "base_url: set together with region"},
 		{block2("base_url", "https://eu-api.mimecast.com"), `base_url: "https://eu-api.mimecast.com" serves API 1.0, and client_id is of API 2.0: set https://api.services.mimecast.com`},

@@ -75,7 +75,11 @@ func (p *parser) baseURL(base, region string, api int) *url.URL {
 	base, ok := mimecast.Regions(api)[strings.ToLower(region)]
 	if !ok {
 		if api != 0 {
-			p.problem("region", "%s is not one of: %s, which are those of API %d.0", quote(region), strings.Join(mimecast.RegionNames(api), ", "), api)
+			hint := ""
+			if _, old := mimecast.Regions(1)[strings.ToLower(region)]; old && api == 2 {
+				hint = "; global serves the accounts of all regions"
+			}
+			p.problem("region", "%s is not one of: %s, which are those of API %d.0%s", quote(region), strings.Join(mimecast.RegionNames(api), ", "), api, hint)
 		}
 		return nil
 	}
