@@ -268,13 +268,12 @@ func (s *suite) faultyLinks(fault simulator.Fault) (result, error) {
 	defer r.close()
 	in := []string{"siem_types", "receipt,url_protect", "impersonation_page_size", "40", "poll_interval", "2s", "http_timeout", "5s"}
 	files, events := 3, 100
-	if slices.Contains(slowFaults, fault) {
-		in = append(in, "logs", "siem") // a few requests
-		files, events = 1, 0
-	}
 	switch fault {
-	case simulator.FaultInvalidToken, simulator.FaultFailFinal, simulator.FaultValidation:
-		files = 250 // some pages, which these are of
+	case simulator.FaultForbidden, simulator.FaultValidation:
+		in = append(in, "logs", "siem") // a few requests: after each the plugin waits for minutes
+		files, events = 1, 0
+	case simulator.FaultInvalidToken:
+		files = 120 // more than a page
 	}
 	r.host.Inputs = []harness.Input{r.input2(in...)}
 	r.service.AddEvents(events, time.Now().Add(-time.Hour), 3)
