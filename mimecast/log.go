@@ -24,7 +24,7 @@ type Log struct {
 // Endpoint is one of the API's, as its documentation describes it.
 type Endpoint struct {
 	Path       string // for instance /api/ttp/url/get-logs
-	Permission string // what the role of the caller needs, as the console spells it
+	Permission string // what the role of the caller needs, as the console spells it; empty: not documented
 	Setting    string // what has to be on for the account; empty: nothing
 	Product    string // what an API 2.0 application needs to call it; empty: 2.0 does not have it
 	Page       string // URL of Mimecast's documentation

@@ -1,6 +1,7 @@
 package mimecast
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,8 @@ import (
 	"time"
 )
 
-// SIEMEvents returns the endpoint of the SIEM logs of API 2.0, which
-// [Client.SIEMPage] reads.
+// SIEMEvents returns the endpoint of the SIEM logs of API 2.0 for Cloud Gateway,
+// which [Client.SIEMPage] reads.
 func SIEMEvents() Endpoint {
 	return Endpoint{
 		Path:       "/siem/v1/batch/events/cg",
@@ -23,9 +24,23 @@ func SIEMEvents() Endpoint {
 	}
 }
 
+// SIEMEventsCI returns the endpoint of the SIEM logs of API 2.0 for Cloud
+// Integrated, which [Client.SIEMPage] reads. A permission of the role is not
+// documented.
+func SIEMEventsCI() Endpoint {
+	return Endpoint{
+		Path:    "/siem/v1/batch/events/ci",
+		Product: "Threats, Security Events and Data for CI",
+		Page:    "https://developer.services.mimecast.com/docs/threatssecurityeventsanddataforci/1/routes/siem/v1/batch/events/ci/get",
+	}
+}
+
 // SIEMPageRequest asks for a page of links to SIEM log files of API 2.0.
 type SIEMPageRequest struct {
-	Type string // one of SIEMTypes, or with a subtype, as in process:Hld; empty: all
+	Endpoint Endpoint // SIEMEvents or SIEMEventsCI; zero: SIEMEvents
+	// Type is one of the endpoint's, SIEMTypes or SIEMTypesCI, or has a subtype too, as
+	// in process:Hld; empty: all.
+	Type string
 	// From and To are the first and the last day, in UTC; zero: the service
 	// decides. They are sent without a Cursor alone. The service keeps logs for
 	// seven days, and refuses an earlier day: see [IsInvalidDate].
@@ -75,7 +90,7 @@ const (
 // *ResponseError when the answer makes no sense, and otherwise the network's or
 // the context's error.
 //
-// The documentation is [SIEMEvents].Page.
+// The documentation is the Page of [SIEMEvents] and [SIEMEventsCI].
 func (c *Client) SIEMPage(ctx context.Context, r SIEMPageRequest) (SIEMPage, error) {
 	query := url.Values{}
 	set := func(key, value string) {
@@ -95,7 +110,7 @@ func (c *Client) SIEMPage(ctx context.Context, r SIEMPageRequest) (SIEMPage, err
 		set("dateRangeEndsAt", r.To.UTC().Format(time.DateOnly))
 	}
 	a, err := c.do(ctx, call{
-		endpoint: SIEMEvents(), method: http.MethodGet,
+		endpoint: cmp.Or(r.Endpoint, SIEMEvents()), method: http.MethodGet,
 		query:  strings.ReplaceAll(query.Encode(), "+", "%20"), // not all servers read + as a space
 		before: r.Before,
 	})

@@ -20,10 +20,11 @@ func TestRequestsForPagesOfLinks(t *testing.T) {
 		r    SIEMPageRequest
 		want string
 	}{
-		{SIEMPageRequest{}, ""},
-		{SIEMPageRequest{Type: "url protect", PageSize: 100}, "pageSize=100&type=url%20protect"},
-		{SIEMPageRequest{Type: "process:Hld", From: from, To: from.AddDate(0, 0, 2)}, "dateRangeEndsAt=2026-03-07&dateRangeStartsAt=2026-03-05&type=process%3AHld"},
-		{SIEMPageRequest{Type: "av", From: from, To: from, Cursor: "ND+/Y6&bnVsbA=="}, "nextPage=ND%2B%2FY6%26bnVsbA%3D%3D&type=av"},
+		{SIEMPageRequest{}, "/siem/v1/batch/events/cg"},
+		{SIEMPageRequest{Type: "url protect", PageSize: 100}, "/siem/v1/batch/events/cg?pageSize=100&type=url%20protect"},
+		{SIEMPageRequest{Type: "process:Hld", From: from, To: from.AddDate(0, 0, 2)}, "/siem/v1/batch/events/cg?dateRangeEndsAt=2026-03-07&dateRangeStartsAt=2026-03-05&type=process%3AHld"},
+		{SIEMPageRequest{Type: "av", From: from, To: from, Cursor: "ND+/Y6&bnVsbA=="}, "/siem/v1/batch/events/cg?nextPage=ND%2B%2FY6%26bnVsbA%3D%3D&type=av"},
+		{SIEMPageRequest{Endpoint: SIEMEventsCI(), Type: "mailflow", Cursor: "c"}, "/siem/v1/batch/events/ci?nextPage=c&type=mailflow"},
 	} {
 		var got *http.Request
 		s := &tokenService{t: t}
@@ -34,7 +35,7 @@ func TestRequestsForPagesOfLinks(t *testing.T) {
 		if _, err := newTokenClient(t, s, nil).SIEMPage(t.Context(), test.r); err != nil {
 			t.Fatal(err)
 		}
-		if got.Method != http.MethodGet || got.URL.Path != "/siem/v1/batch/events/cg" || got.URL.RawQuery != test.want || got.ContentLength != 0 || got.Header.Get("Content-Type") != "" {
+		if got.Method != http.MethodGet || got.URL.RequestURI() != test.want || got.ContentLength != 0 || got.Header.Get("Content-Type") != "" {
 			t.Errorf("got %s %s, want %s", got.Method, got.URL, test.want)
 		}
 	}
@@ -162,6 +163,11 @@ func TestSIEMTypes(t *testing.T) {
 			t.Errorf("%s: got %s, which others have: %v", k.Name, got, seen[got])
 		}
 		seen[k.LogType] = true
+	}
+	for _, name := range SIEMTypesCI() {
+		if got := SIEMLogType(name); got != name || seen[got] {
+			t.Errorf("%s: got %s, which others have: %v", name, got, seen[got])
+		}
 	}
 	if len(seen) != 10 {
 		t.Errorf("%d types", len(seen))

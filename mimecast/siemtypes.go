@@ -8,7 +8,7 @@ type SIEMType struct {
 	LogType string // what the log files of API 1.0 call it
 }
 
-// SIEMTypes returns the types of SIEM logs of API 2.0. The caller owns the list.
+// SIEMTypes returns the types of [SIEMEvents]. The caller owns the list.
 func SIEMTypes() []SIEMType {
 	return []SIEMType{
 		{"receipt", "receipt"},
@@ -23,6 +23,10 @@ func SIEMTypes() []SIEMType {
 		{"url protect", "ttp_url"},
 	}
 }
+
+// SIEMTypesCI returns the names of the types of [SIEMEventsCI], of which API 1.0 has
+// none. The caller owns the list.
+func SIEMTypesCI() []string { return []string{"entities", "mailflow", "urlclick"} }
 
 // SIEMLogType returns the word of API 1.0 for a type of API 2.0, which may have a
 // subtype after a colon. Another type is written in lower case, with _ for

@@ -68,6 +68,29 @@ func TestFilesOfAllTypesArriveOnce(t *testing.T) {
 	inBareHost(t, test)
 }
 
+func TestFilesOfCloudIntegrated(t *testing.T) {
+	t.Parallel()
+	test := func(b *bench) {
+		b.input2("logs", "siem,siem_ci", "siem_types", "receipt")
+		b.addFiles(10, 50, append(simulator.CITypes(), "receipt")...)
+		b.start()
+		b.all()
+		b.stop()
+		b.clean()
+		content, err := os.ReadFile(b.host.Output())
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		for _, logType := range simulator.CITypes() {
+			if n := strings.Count(string(content), `"log_source":"siem_ci","log_type":"`+logType+`"`); n != 500 {
+				b.t.Errorf("%d records of %s", n, logType)
+			}
+		}
+	}
+	inBoth(t, test)
+	inBareHost(t, test)
+}
+
 func TestFilesOverSeveralPages(t *testing.T) {
 	t.Parallel()
 	notShort(t)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +86,7 @@ func fill(service *harness.Service, api int) (logs string, err error) {
 		}
 		return fmt.Sprintf("%d batches of %d SIEM records", batches, recordsPerBatch), nil
 	}
-	types := simulator.EventTypes()
+	types := slices.Concat(simulator.EventTypes(), simulator.CITypes())
 	for _, kind := range types {
 		if err := service.AddFiles(kind, files, recordsPerFile); err != nil {
 			return "", err
@@ -102,13 +103,14 @@ func makeHost(service *harness.Service, plugin, mini, dir string, api int) (harn
 	if mini, err = filepath.Abs(mini); err != nil {
 		return harness.Host{}, err
 	}
-	input := service.Input2
+	db := []string{"db", filepath.Join(dir, "mimecast.db")}
+	input := service.Input2(append(db, "logs", "siem,siem_ci,impersonation")...)
 	if api == 1 {
-		input = service.Input
+		input = service.Input(db...)
 	}
 	host := harness.Host{
 		FluentBit: harness.FindFluentBit(), MiniHost: mini, Plugin: plugin, Dir: dir,
-		Inputs: []harness.Input{input("db", filepath.Join(dir, "mimecast.db"))}, Env: service.Env(),
+		Inputs: []harness.Input{input}, Env: service.Env(),
 	}
 	if host.FluentBit != "" {
 		fmt.Println("running in", host.FluentBit)

@@ -6,8 +6,10 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/position"
 )
 
 // check runs the command. It must fail with wantErr, unless that is empty, and
@@ -101,6 +103,35 @@ func TestPositions(t *testing.T) {
 	if strings.Contains(out, "secret-token") {
 		t.Error("the token is printed")
 	}
+}
+
+func TestPositionsOfLinks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	key := checkpoint.Key{Account: "acme", Log: "siem_ci:entities"}
+	var files checkpoint.Files
+	claim, err := files.Claim(path, []checkpoint.Key{key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := claim.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = store.Commit([]checkpoint.Change{
+		{Key: key, Position: position.Links{Cursor: "c", Done: []string{"1", "2"}, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
+		{Key: checkpoint.Key{Account: "acme", Log: "calls:siem_ci"}, Position: position.Calls{Calls: []int64{1, 2, 3}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := claim.Release(); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "", []string{
+		"acme|siem_ci:entities\n", "siem_ci:entities logs of account acme\n", "logs up to 2026-01-02 03:04:05Z are delivered\n", "2 files of the page",
+		"acme|calls:siem_ci\n", "3 calls to the batch endpoint are counted\n",
+	}, "positions", path)
+	check(t, "", []string{"forgot acme|siem_ci:entities"}, "forget", path, "acme|siem_ci:entities")
 }
 
 func TestRename(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -128,7 +129,7 @@ func stockSIEM(service *simulator.Server, o options) error {
 		}
 		return nil
 	}
-	for _, kind := range simulator.EventTypes() {
+	for _, kind := range slices.Concat(simulator.EventTypes(), simulator.CITypes()) {
 		if err := service.AddFiles(kind, o.batches, o.records); err != nil {
 			return err
 		}
@@ -148,7 +149,8 @@ func describe(out io.Writer, o options, address string, service *simulator.Serve
 		siem = fmt.Sprintf("%d files of each type", o.batches)
 		client := service.Client()
 		credentials = fmt.Sprintf(`      client_id: "%s"
-      client_secret: "%s"`, client.ID, client.Secret)
+      client_secret: "%s"
+      logs: siem,siem_ci,impersonation`, client.ID, client.Secret)
 	}
 	_, err := fmt.Fprintf(out, `# A simulated Mimecast: %s of %d records and %d events, at http://%s
 # Faults in %.0f%% of the answers. Stop it with Ctrl-C.

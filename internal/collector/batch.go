@@ -25,7 +25,7 @@ const (
 	// maxBad bounds the records of one file that are unreadable one by one. In a
 	// file with more, all the rest is taken as unreadable.
 	maxBad = 100
-	// sourceSIEM is the log_source of SIEM logs.
+	// sourceSIEM is the log_source of the SIEM logs of API 1.0.
 	sourceSIEM = "siem"
 )
 

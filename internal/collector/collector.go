@@ -59,7 +59,7 @@ type Collector struct {
 	handover  *delivery.Handover
 	streams   []*stream
 	pollers   []poller
-	shared    *linksShared
+	shared    []*linksShared // of each log that comes as links
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -94,7 +94,7 @@ func Start(o Options) (*Collector, error) {
 	if o.Quotas == nil {
 		o.Quotas = &Quotas{}
 	}
-	c.shared = &linksShared{quota: o.Quotas.of(c.cfg.BaseURL.Host, c.cfg.AppID), slots: make(chan struct{}, linkSlots), readers: newReaders(), keep: c.keepCalls, log: c.log}
+	c.share(o.Quotas)
 	c.makeStreams(o.scratch)
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
@@ -109,6 +109,17 @@ func newClient(cfg config.Config, log *slog.Logger) (*mimecast.Client, error) {
 		UserAgent:   "fluent-bit-mimecast/" + version.String(),
 		OnRateLimit: func(wait time.Duration) { sayRateLimit(log, wait) },
 	})
+}
+
+// share makes what the types of a log share, for each log that comes as links.
+func (c *Collector) share(quotas *Quotas) {
+	slots, readers := make(chan struct{}, linkSlots), newReaders()
+	for _, l := range linkLogs(c.cfg) {
+		c.shared = append(c.shared, &linksShared{
+			source: l, quota: quotas.of(c.cfg.BaseURL.Host, c.cfg.AppID, l.name), slots: slots, readers: readers,
+			keep: func(calls position.Calls) error { return c.keepCalls(l, calls) }, log: c.log.With("logs", l.name),
+		})
+	}
 }
 
 func (c *Collector) makeStreams(newScratch func(string) (scratch, error)) {
@@ -171,8 +182,11 @@ func (c *Collector) run(ctx context.Context) {
 	}
 	polling.Go(func() { c.summarize(ctx) })
 	polling.Go(func() { c.protect("accounts", func() { c.sayOthers(ctx) }) })
-	if c.cfg.API == 2 && slices.Contains(c.cfg.Logs, config.SIEM) {
-		look := newTypeLook(c.client, c.cfg.SIEMTypes, c.shared)
+	for _, shared := range c.shared {
+		if shared.source.name != config.SIEM {
+			continue // no option could name a type that is found
+		}
+		look := newTypeLook(c.client, shared)
 		polling.Go(func() { c.protect("types", func() { look.run(ctx) }) })
 	}
 	polling.Go(func() { c.protect("room", func() { c.room.Watch(ctx) }) })
@@ -216,8 +230,10 @@ func (c *Collector) tryOpen() error {
 				"means", "positions now go by account; an earlier version of the plugin reads the copy alone")
 		}
 	}
-	if err := c.shared.quota.load(s, c.callsKey()); err != nil {
-		return err
+	for _, shared := range c.shared {
+		if err := shared.quota.load(s, c.callsKey(shared.source)); err != nil {
+			return err
+		}
 	}
 	for _, p := range c.pollers {
 		if err := p.load(s); err != nil {
@@ -235,8 +251,10 @@ func (c *Collector) sayOthers(ctx context.Context) {
 	for _, s := range c.streams {
 		if !s.found {
 			missing[s.key.Log] = true
-			if strings.HasPrefix(s.key.Log, siem2) {
-				missing[config.SIEM] = true // of API 1.0
+			for _, shared := range c.shared {
+				if of := shared.source; of.before != "" && strings.HasPrefix(s.key.Log, of.key) {
+					missing[of.before] = true
+				}
 			}
 		}
 	}
@@ -266,22 +284,25 @@ func (c *Collector) sayOthers(ctx context.Context) {
 		"what_to_do", "nothing if this is another Mimecast customer; else set account to the other's name, or rename that with mimecastctl")
 }
 
-// callsKey is where the calls of the application stand that the service counts.
-func (c *Collector) callsKey() checkpoint.Key {
-	return checkpoint.Key{Account: c.cfg.Account, Log: "calls"}
+// callsKey is where the calls of the application for a log stand, which the service
+// counts.
+func (c *Collector) callsKey(l linkLog) checkpoint.Key {
+	return checkpoint.Key{Account: c.cfg.Account, Log: l.calls}
 }
 
 // keepCalls writes the calls before they are made: a process that dies again and
 // again must not forget them.
-func (c *Collector) keepCalls(calls position.Calls) error {
+func (c *Collector) keepCalls(l linkLog, calls position.Calls) error {
 	if c.store == nil {
 		return nil
 	}
-	return c.store.Commit([]checkpoint.Change{{Key: c.callsKey(), Position: calls}})
+	return c.store.Commit([]checkpoint.Change{{Key: c.callsKey(l), Position: calls}})
 }
 
 func (c *Collector) release() {
-	c.shared.quota.release()
+	for _, shared := range c.shared {
+		shared.quota.release()
+	}
 	if c.claim == nil {
 		return
 	}

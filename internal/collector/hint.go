@@ -88,7 +88,10 @@ func aboutProduct(e mimecast.Endpoint) string {
 	if e.Product == "" {
 		return "the API application lacks a permission"
 	}
-	text := "the API application needs the product " + e.Product + ", and its role " + e.Permission
+	text := "the API application needs the product " + e.Product
+	if e.Permission != "" {
+		text += ", and its role " + e.Permission
+	}
 	if e.Setting != "" {
 		text += "; " + e.Setting + " must be on for the account"
 	}

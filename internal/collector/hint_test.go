@@ -23,6 +23,7 @@ func TestHintsForRefusals(t *testing.T) {
 		{mimecast.APIError{Status: 401, Code: "InvalidClientIdentifier"}, "check client_id and client_secret, and that the API application is enabled"},
 		{mimecast.APIError{Status: 401, Code: "InvalidClientIdentifier", Transient: true}, ""},
 		{mimecast.APIError{Status: 403, Code: "app_forbidden", Endpoint: mimecast.SIEMEvents()}, "the API application needs the product Threats, Security Events and Data for CG, and its role Security Events and Data Retrieval | Threat and Security Events (SIEM) | Read; Enhanced Logging must be on for the account"},
+		{mimecast.APIError{Status: 403, Code: "app_forbidden", Endpoint: mimecast.SIEMEventsCI()}, "the API application needs the product Threats, Security Events and Data for CI"},
 		{mimecast.APIError{Status: 403, Code: "app_forbidden", Endpoint: paged}, "the API application needs the product Security Events, and its role Monitoring | Impersonation Protection | Read"},
 		{mimecast.APIError{Status: 403, Code: "app_forbidden"}, "the API application lacks a permission"},
 		{mimecast.APIError{Status: 400, Code: "err_audit_log_incorrect_region"}, "check region or base_url"},

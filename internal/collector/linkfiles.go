@@ -267,7 +267,7 @@ func (p *linkPage) decoding(f download) *decoding {
 	typeOf := logTypes()
 	d.origin = func(string) record.Origin {
 		return record.Origin{
-			Source: sourceSIEM, Type: p.logType, Time: "timestamp", Millis: true, TypeOf: typeOf,
+			Source: p.shared.source.name, Type: p.logType, Time: "timestamp", Millis: true, TypeOf: typeOf,
 			Collected: d.collected, Bare: true,
 		}
 	}
@@ -354,7 +354,7 @@ func (p *linkPage) gone(ctx context.Context, d download, why error) (bool, error
 	p.s.out.Discard()
 	p.s.out.Position = nil
 	p.s.out.Begin(delivery.Place{}, now)
-	origin := record.Origin{Source: sourceSIEM, Type: record.Unparsed, Collected: now}
+	origin := record.Origin{Source: p.shared.source.name, Type: record.Unparsed, Collected: now}
 	buf := record.AppendUnparsed(p.s.out.Buf(origin.Source, origin.Type), origin, record.Piece{File: l.Path, Error: why.Error(), Raw: raw})
 	p.s.out.Add(buf, delivery.Place{})
 	return true, p.move(ctx, p.pos.Finish(l.Path), nil)

@@ -22,8 +22,8 @@ const (
 	linksIdle = 5 * time.Minute
 )
 
-// links polls the SIEM logs of one type in API 2.0: page after page of links to
-// files. The cursor moves when all files of its page are in the queue.
+// links polls one type of a log of API 2.0 that comes as links: page after page of
+// links to files. The cursor moves when all files of its page are in the queue.
 type links struct {
 	s        *stream
 	at       linkPage
@@ -55,9 +55,9 @@ func (p *links) load(s *checkpoint.Store) error {
 	}
 	var before position.SIEM
 	found := false
-	if s != nil {
+	if api1 := p.at.shared.source.before; s != nil && api1 != "" {
 		var err error
-		if found, err = s.Load(checkpoint.Key{Account: p.s.key.Account, Log: config.SIEM}, &before); err != nil {
+		if found, err = s.Load(checkpoint.Key{Account: p.s.key.Account, Log: api1}, &before); err != nil {
 			return err
 		}
 	}
@@ -103,7 +103,7 @@ func (p *links) page(ctx context.Context, urgent bool) (mimecast.SIEMPage, error
 		_, clock := p.s.client.ClockOffset()
 		from := p.firstDay()
 		r := mimecast.SIEMPageRequest{
-			Type: p.at.kind, Cursor: p.at.pos.Cursor, PageSize: linksPerPage,
+			Endpoint: p.at.shared.source.endpoint, Type: p.at.kind, Cursor: p.at.pos.Cursor, PageSize: linksPerPage,
 			Before: func(ctx context.Context) error { return p.at.shared.spend(ctx, urgent) },
 		}
 		if r.Cursor == "" && from != anyDay {
@@ -294,7 +294,11 @@ func (p *links) checkSilence() {
 		return
 	}
 	p.silence = flow.Last
+	check := "check the licence"
+	if setting := p.at.shared.source.endpoint.Setting; setting != "" {
+		check += ", and " + setting
+	}
 	p.s.log.Warn("no events of a type for a day", "type", p.at.kind, "last", flow.Last.Format(time.RFC3339),
 		"means", "other types have events, and this one had some every day",
-		"what_to_do", "see in Mimecast's console whether there are any; check the licence, and Enhanced Logging")
+		"what_to_do", "see in Mimecast's console whether there are any; "+check)
 }

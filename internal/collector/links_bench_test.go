@@ -47,7 +47,7 @@ func BenchmarkDeliverFile(b *testing.B) {
 		b.Fatal(err)
 	}
 	c := &Collector{cfg: cfg, log: log, client: client, queue: delivery.NewQueue()}
-	c.shared = &linksShared{readers: newReaders()}
+	c.share(&Quotas{})
 	c.makeStreams(tempFile)
 	stop := handOver(c.queue)
 	defer stop()

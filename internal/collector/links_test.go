@@ -381,7 +381,7 @@ func TestATypeThatIsNotCollected(t *testing.T) {
 		r.run(50 * time.Minute)
 		r.notLogged("not collected")
 		r.run(20 * time.Minute)
-		r.logged(`msg="a type of SIEM logs is not collected" type="Brand Exploit"`)
+		r.logged(`msg="a type of SIEM logs is not collected" logs=siem type="Brand Exploit"`)
 		add(`{"type":"brand exploit"}` + "\n" + `{"type":"dns","accountId":"C1"}`)
 		for range 50 {
 			time.Sleep(30 * time.Minute)

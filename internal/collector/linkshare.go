@@ -23,8 +23,10 @@ const (
 	maxHosts = 16
 )
 
-// linksShared is what the types of a block share.
+// linksShared is what the types of a log share in a block. All logs of the block have
+// the same slots and readers.
 type linksShared struct {
+	source  linkLog
 	quota   *quota
 	slots   chan struct{}              // one for each file that is downloaded ahead
 	readers chan *record.Reader        // that nobody uses

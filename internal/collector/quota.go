@@ -12,8 +12,9 @@ import (
 	"fluent-bit-mimecast/internal/sleep"
 )
 
-// The service allows so many calls of an application to the batch endpoint of
-// API 2.0 in any time of such a length, for all types together.
+// The service allows so many calls of an application to each batch endpoint of
+// API 2.0 in any time of such a length, for all types together. For that of Cloud
+// Integrated it is not documented.
 const (
 	quotaCalls  = 50
 	quotaWindow = 15 * time.Minute
@@ -32,18 +33,18 @@ func allowedCalls() int {
 	return quotaCalls
 }
 
-// Quotas are those of the applications of a process: blocks with the same one
-// share it. The zero value is ready. It is safe for concurrent use.
+// Quotas are those of the applications of a process, for each log: blocks with the
+// same one share it. The zero value is ready. It is safe for concurrent use.
 type Quotas struct {
 	mu  sync.Mutex
 	all map[string]*quota
 }
 
-// of returns the quota of an application at a host, to be released.
-func (q *Quotas) of(host, appID string) *quota {
+// of returns the quota of an application at a host for a log, to be released.
+func (q *Quotas) of(host, appID, log string) *quota {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	key := host + "|" + appID
+	key := host + "|" + appID + "|" + log
 	if q.all == nil {
 		q.all = map[string]*quota{}
 	}
@@ -62,7 +63,7 @@ func (q *Quotas) of(host, appID string) *quota {
 	return q.all[key]
 }
 
-// quota spends the calls of an application. It is safe for concurrent use.
+// quota spends the calls of an application for a log. It is safe for concurrent use.
 type quota struct {
 	limit   int
 	release func()

@@ -24,8 +24,8 @@ const (
 	maxTypesSaid = 16
 )
 
-// typeLook looks once a day for types of SIEM logs that nobody collects: what is new
-// at Mimecast's must not be missed in silence. It asks for a page of all types, and
+// typeLook looks once a day for types of [config.SIEM] that nobody collects: what is
+// new at Mimecast's must not be missed in silence. It asks for a page of all types, and
 // looks at how its files begin.
 type typeLook struct {
 	client *mimecast.Client
@@ -34,9 +34,9 @@ type typeLook struct {
 	known  map[string]bool // log types, and those that were said
 }
 
-func newTypeLook(client *mimecast.Client, collected []string, shared *linksShared) *typeLook {
+func newTypeLook(client *mimecast.Client, shared *linksShared) *typeLook {
 	l := &typeLook{client: client, spend: shared.spend, log: shared.log, known: map[string]bool{}}
-	for _, name := range collected {
+	for _, name := range shared.source.types {
 		l.known[mimecast.SIEMLogType(name)] = true
 	}
 	for _, t := range mimecast.SIEMTypes() {

@@ -62,6 +62,7 @@ func TestValuesOfAPI2(t *testing.T) {
 	types := func(c Config) any { return c.SIEMTypes }
 	check("siem_types", "receipt", types, []string{"receipt"})
 	check("siem_types", " URL_Protect, url protect ,av,", types, []string{"url protect", "av"})
+	check("logs", "siem_ci,siem", func(c Config) any { return c.Logs }, []string{"siem_ci", "siem"})
 	base := func(c Config) any { return c.BaseURL.String() }
 	check("region", "Global", base, "https://api.services.mimecast.com")
 	check("region", "uk", base, "https://uk-api.services.mimecast.com")
@@ -128,6 +129,7 @@ func TestProblemsByAPI(t *testing.T) {
 		{block("region", "", "base_url", "https://us-api.services.mimecast.com"), `serves API 2.0, and app_id is of API 1.0: set the host of the account's region, for instance https://eu-api.mimecast.com`},
 		{block("region", "", "base_url", "https://api.services.mimecast.com/"), "serves API 2.0"},
 		{block2("base_url", "http://api.services.mimecast.com"), "is not encrypted"},
+		{block("logs", "siem,siem_ci"), "logs: siem_ci is of API 2.0 alone: leave it out, or set client_id and client_secret"},
 		{block2("siem_types", ","), `siem_types: "," names no type`},
 		{block2("siem_types", "av,a|b"), `siem_types: "a|b" is longer than 64 bytes, or holds a |`},
 		{block2("siem_types", "av,a\nb"), "siem_types: "},

@@ -12,9 +12,12 @@ import (
 	"fluent-bit-mimecast/mimecast"
 )
 
-// SIEM is the name of the SIEM logs in the option `logs`. Other logs go by the
-// names that [mimecast.Logs] gives them.
-const SIEM = "siem"
+// Names of SIEM logs in the option `logs`. Other logs go by the names that
+// [mimecast.Logs] gives them.
+const (
+	SIEM   = "siem"
+	SIEMCI = "siem_ci" // of Cloud Integrated, in API 2.0 alone
+)
 
 // DBOff is the value of `db` that keeps no position.
 const DBOff = "off"
@@ -31,7 +34,7 @@ type Config struct {
 	Logs            []string        // streams, each once
 	SIEMFormat      mimecast.Format // of API 1.0
 	SIEMCompress    bool            // of API 1.0
-	SIEMTypes       []string        // of API 2.0, each once, as Mimecast spells them; nil with 1.0
+	SIEMTypes       []string        // of SIEM in API 2.0, each once, as Mimecast spells them; nil with 1.0
 	PageSize        int
 	Filter          mimecast.ImpersonationFilter
 	InitialLookback time.Duration

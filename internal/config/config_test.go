@@ -168,7 +168,7 @@ func TestAllProblemsInOneLine(t *testing.T) {
 	if strings.Contains(text, "\n") || strings.Contains(text, secret) {
 		t.Errorf("more than a line, or a secret: %s", text)
 	}
-	for _, accepted := range []string{`"xml" is not one of: json, key_value`, `"mta" is not one of: siem, impersonation`, `"0s" is not a time from 1s to 1d, written like 30s, 5m, 1h or 7d`} {
+	for _, accepted := range []string{`"xml" is not one of: json, key_value`, `"mta" is not one of: siem, siem_ci, impersonation`, `"0s" is not a time from 1s to 1d, written like 30s, 5m, 1h or 7d`} {
 		if !strings.Contains(text, accepted) {
 			t.Errorf("%q is not in %s", accepted, text)
 		}

@@ -43,8 +43,8 @@ func (s *settings) options() []Option {
 		{"secret_key_file", "", "Path of a file that holds it.", s.keys.secretKey.file},
 		{"db", "", "Path of the checkpoint file, made with mode 0600. Needed. `off` keeps no position: every restart reads everything that Mimecast still has again.", db(&c.DB)},
 		{"account", "", "Name that the positions in `db` go by; unless set, the application id or client id as it is read at the start. With a name of its own, a block goes on where it is when that id changes. At most 128 bytes, without `|`.", account(&c.Account)},
-		{"logs", "siem,impersonation", "Which logs to collect: " + code(logNames()) + ".", wordsOf(&c.Logs, logNames())},
-		{"siem_types", strings.Join(siemTypes("_"), ","), "Types of the SIEM logs of API 2.0, separated by commas, as Mimecast spells them or with `_` for a space. `type:subtype` collects one subtype alone.", siemTypeList(&c.SIEMTypes, siemTypes(" "))},
+		{"logs", "siem,impersonation", "Which logs to collect: " + code(logNames()) + ". `siem_ci` is of API 2.0 alone.", wordsOf(&c.Logs, logNames())},
+		{"siem_types", strings.Join(siemTypes("_"), ","), "Types of `siem` in API 2.0, separated by commas, as Mimecast spells them or with `_` for a space. `type:subtype` collects one subtype alone.", siemTypeList(&c.SIEMTypes, siemTypes(" "))},
 		{"siem_format", "json", "Format to ask API 1.0 for: " + code(formats()) + ". Records come out the same.", oneOf(&c.SIEMFormat, formats())},
 		{"siem_compress", "on", "`on` asks API 1.0 for zip batches of many files, `off` for one plain file at a time.", onOff(&c.SIEMCompress)},
 		{"impersonation_page_size", "500", "Events to ask for in one page, 1 to 10000.", number(&c.PageSize, 1, 10000)},
@@ -54,7 +54,7 @@ func (s *settings) options() []Option {
 		{"identifiers", "", "Only impersonation events with one of these identifiers, separated by commas.", words(&filter.Identifiers, mimecast.KnownIdentifiers())},
 		{"actions", "", "Only impersonation events with one of these actions, separated by commas.", words(&filter.Actions, mimecast.KnownActions())},
 		{"initial_lookback", "7d", "How far back logs start when there is no position yet. SIEM logs of API 2.0 start with that UTC day, at most seven days back; those of API 1.0 with the earliest.", duration(&c.InitialLookback, 0, 3650*day)},
-		{"overlap", "1h", "How far back each poll of logs other than `siem` reads again, for events that turn up late. What was delivered before is dropped.", duration(&c.Overlap, 0, 30*day)},
+		{"overlap", "1h", "How far back each poll of logs other than the SIEM logs reads again, for events that turn up late. What was delivered before is dropped.", duration(&c.Overlap, 0, 30*day)},
 		{"poll_interval", "60s", "How long to wait once the service has nothing new. After a batch the next one is asked for at once. SIEM logs of API 2.0 wait for at least five minutes.", duration(&c.PollInterval, time.Second, day)},
 		{"tag_by_type", "off", "`on` gives each record the tag `{tag}.{log_source}.{log_type}`. Outputs and filters then have to match that, for instance `mimecast.*`. After 64 such tags, other log types share `{tag}.{log_source}.other`, until the next start.", onOff(&c.TagByType)},
 		{"http_timeout", "60s", "How long to wait for a connection, for an answer to begin, and for its next bytes.", duration(&c.HTTPTimeout, time.Second, time.Hour)},
@@ -67,15 +67,14 @@ func (s *settings) options() []Option {
 
 // logNames returns what the option logs may name.
 func logNames() []string {
-	names := []string{SIEM}
+	names := []string{SIEM, SIEMCI}
 	for _, l := range mimecast.Logs() {
 		names = append(names, l.Name)
 	}
 	return names
 }
 
-// siemTypes returns the types of SIEM logs of API 2.0, with another text for the
-// space.
+// siemTypes returns the types of SIEM in API 2.0, with another text for the space.
 func siemTypes(space string) []string {
 	var names []string
 	for _, t := range mimecast.SIEMTypes() {
@@ -107,7 +106,10 @@ func LogsMarkdown() string {
 	var b strings.Builder
 	b.WriteString("| `logs` | `log_source` | `log_type` | product of API 2.0 | role permission |\n|---|---|---|---|---|\n")
 	row := func(name, source, kind string, e mimecast.Endpoint) {
-		needs := "*" + strings.ReplaceAll(e.Permission, "|", `\|`) + "*"
+		needs := "not documented"
+		if e.Permission != "" {
+			needs = "*" + strings.ReplaceAll(e.Permission, "|", `\|`) + "*"
+		}
 		if e.Setting != "" {
 			needs += "; *" + e.Setting + "* must be on for the account"
 		}
@@ -119,6 +121,7 @@ func LogsMarkdown() string {
 	}
 	row(SIEM, "siem", "by the record's type", mimecast.SIEMEvents())
 	row(SIEM, "siem", "by the log file's name", mimecast.SIEM())
+	row(SIEMCI, SIEMCI, "by the record's type", mimecast.SIEMEventsCI())
 	for _, l := range mimecast.Logs() {
 		row(l.Name, l.Family, "`"+l.Name+"`", l.Endpoint)
 	}

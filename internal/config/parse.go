@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"fluent-bit-mimecast/mimecast"
@@ -37,6 +38,9 @@ func Parse(get func(key string) string) (Config, error) {
 	}
 	if c.API == 1 {
 		c.SIEMTypes = nil
+		if slices.Contains(c.Logs, SIEMCI) {
+			p.problem("logs", "%s is of API 2.0 alone: leave it out, or set client_id and client_secret in the place of app_id and its keys", SIEMCI)
+		}
 		p.without("1.0", given, "siem_types", "link_allow_cidrs")
 	} else {
 		p.without("2.0", given, "siem_format", "siem_compress")

@@ -73,6 +73,9 @@ func (s *Service) Confirmed(db string, recordsEach int) (records int, err error)
 	streams, err := store.Streams()
 	for _, st := range streams {
 		kind, links := strings.CutPrefix(st.Key.Log, "siem2:")
+		if !links {
+			kind, links = strings.CutPrefix(st.Key.Log, "siem_ci:")
+		}
 		if st.Position == nil || !links && st.Key.Log != "siem" {
 			continue
 		}

@@ -2,7 +2,7 @@ package position
 
 import "fmt"
 
-// Calls are those that an application has made to the batch endpoint of API 2.0 of
+// Calls are those that an application has made to a batch endpoint of API 2.0 of
 // late, which the service counts. They stand beside the positions, so that a
 // restart does not forget them.
 type Calls struct {

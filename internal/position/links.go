@@ -13,8 +13,8 @@ import (
 	"fluent-bit-mimecast/mimecast"
 )
 
-// Links is where the SIEM logs of one type are in API 2.0: in the page of files at
-// a cursor.
+// Links is where one type of SIEM logs of API 2.0 is: in the page of files at a
+// cursor.
 type Links struct {
 	Cursor string   `json:"cursor"`           // empty: the first page
 	From   string   `json:"from,omitempty"`   // UTC day that the first page begins with, as 2026-01-31

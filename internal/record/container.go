@@ -49,7 +49,7 @@ func MayHoldEvents(r io.ReaderAt) bool {
 	if len(head) == 0 || isGzip(head) {
 		return true
 	}
-	for _, field := range []string{"accountId", "aggregateId", "processingId", "eventType"} {
+	for _, field := range []string{"accountId", "aggregateId", "processingId", "eventType", "senderEnvelope", "authResults"} {
 		if head[0] == '{' && bytes.Contains(head, []byte(`"`+field+`"`)) {
 			return true
 		}

@@ -78,7 +78,8 @@ type Config struct {
 	LinkLife time.Duration
 
 	// EventsLimit calls of [PathEvents] are answered in each EventsWindow, all types
-	// together; those beyond get 429. Zero means 50 in 15 minutes.
+	// together, and as many of [PathEventsCI]; those beyond get 429. Zero means 50 in
+	// 15 minutes.
 	EventsLimit  int
 	EventsWindow time.Duration
 

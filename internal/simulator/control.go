@@ -27,8 +27,8 @@ func (s *Server) SetClient(c Client) error { return s.issuer.set(c) }
 // ExpireTokens ends every bearer token given out so far.
 func (s *Server) ExpireTokens() { s.issuer.expire() }
 
-// Forbid replaces what gets 403 from API 2.0: types of events, [PathEvents] for
-// calls for all types, or the path of another log. Calls for all types leave out
+// Forbid replaces what gets 403 from API 2.0: types of events, [PathEvents] or
+// [PathEventsCI] for calls for all types of it, or the path of another log. Calls for all types leave out
 // the types among them.
 func (s *Server) Forbid(what ...string) {
 	what = slices.Clone(what)

@@ -34,10 +34,11 @@ type Requests struct {
 	PeakPerMinute int
 	// Outcomes counts by endpoint, such as [PathSIEM] or "other", and outcome.
 	Outcomes map[string]map[Outcome]int
-	// Events counts the authorized calls of [PathEvents] by the type asked for, as
-	// it was given; "" is a call for all types.
+	// Events counts the authorized calls of [PathEvents] and [PathEventsCI] by the type
+	// asked for, as it was given; "" is a call for all types.
 	Events map[string]int
-	// PeakEvents is the most of them in any EventsWindow, to a sixtieth of it.
+	// PeakEvents is the most of them to one of the two in any EventsWindow, to a
+	// sixtieth of it.
 	PeakEvents int
 }
 
@@ -58,7 +59,7 @@ type counters struct {
 	mu       sync.Mutex
 	requests Requests
 	minute   recent
-	events   recent
+	events   map[string]*recent // by endpoint
 }
 
 func (c *counters) add(path string, o Outcome, now time.Time) {
@@ -75,16 +76,17 @@ func (c *counters) add(path string, o Outcome, now time.Time) {
 	c.requests.PeakPerMinute = max(c.requests.PeakPerMinute, c.minute.add(now.Unix()))
 }
 
-// addEvents counts a call of [PathEvents] for a type.
-func (c *counters) addEvents(kind string, now time.Time, window time.Duration) {
+// addEvents counts a call of an endpoint of events for a type.
+func (c *counters) addEvents(path, kind string, now time.Time, window time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.requests.Events == nil {
 		c.requests.Events = make(map[string]int)
+		c.events = map[string]*recent{PathEvents: {}, PathEventsCI: {}}
 	}
 	c.requests.Events[kind]++
 	slot := now.UnixNano() / max(1, int64(window)/recentSlots)
-	c.requests.PeakEvents = max(c.requests.PeakEvents, c.events.add(slot))
+	c.requests.PeakEvents = max(c.requests.PeakEvents, c.events[path].add(slot))
 }
 
 const recentSlots = 60

@@ -25,8 +25,9 @@
 //
 // # API 2.0
 //
-// [PathToken], [PathEvents] and [PathLinks] are those of API 2.0; the pages of
-// [PathImpersonation] are served to a bearer token too. Where the service is not
-// documented, the stricter of what collectors report is served: one type a call,
-// no parameter that does not exist, days only within the last 7 times 24 hours.
+// [PathToken], [PathEvents], [PathEventsCI] and [PathLinks] are those of API 2.0;
+// the pages of [PathImpersonation] are served to a bearer token too. Where the
+// service is not documented, the stricter of what collectors report is served: one
+// type a call, no parameter that does not exist, days only within the last 7 times
+// 24 hours.
 package simulator

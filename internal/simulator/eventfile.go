@@ -24,6 +24,7 @@ type EventFile struct {
 type eventFile struct {
 	number  int
 	at      time.Time
+	path    string // of the endpoint that has it
 	kind    string
 	write   func(*line, mail) string
 	records int
@@ -87,7 +88,9 @@ func (f *eventFile) record(seed uint64, dst []member, i int) ([]member, spelling
 	}
 	l.text("aggregateId", m.aCode+suffix)
 	l.text("processingId", either(f.kind == "url protect", "req-", "")+ids.base64(32)+suffix)
-	l.text("accountId", account)
+	if f.kind != "urlclick" { // whether it has one is not known
+		l.text("accountId", account)
+	}
 	l.number("timestamp", int(at.UnixMilli()))
 	subtype := f.write(&l, m)
 	l.text("type", f.kind)
@@ -100,6 +103,14 @@ func (f *eventFile) record(seed uint64, dst []member, i int) ([]member, spelling
 		l.text("senderName", "Ren\ufffd")
 	}
 	return l.fields, how, subtype
+}
+
+// source returns the log_source of the file's records.
+func (f *eventFile) source() string {
+	if f.path == PathEventsCI {
+		return sourceSIEMCI
+	}
+	return sourceSIEM
 }
 
 // middle is the record that faults in lines are at.

@@ -10,8 +10,12 @@ import (
 	"time"
 )
 
-// PathEvents is the endpoint of links to files of SIEM events.
-const PathEvents = "/siem/v1/batch/events/cg"
+// The endpoints of links to files of SIEM events: of Cloud Gateway and of Cloud
+// Integrated. They differ in their types, and each has a quota of its own.
+const (
+	PathEvents   = "/siem/v1/batch/events/cg"
+	PathEventsCI = "/siem/v1/batch/events/ci"
+)
 
 const (
 	// retention is how far back a request may ask for.
@@ -22,16 +26,18 @@ const (
 
 // eventsAsk is a request for a page of links.
 type eventsAsk struct {
+	path          string    // of the endpoint
 	kind, subtype string    // "" for all
 	from, to      time.Time // the days, zero where open
 	size          int
 	cursor        *cursor
 }
 
-// parseEvents reads the query of a request. It returns a message for the client
+// parseEvents reads the query of a request to the endpoint at path. It returns a message for the client
 // when a parameter is wrong, is there twice or does not exist; what the service
 // does about the last two is not known.
-func parseEvents(raw string, now time.Time) (ask eventsAsk, problem string) {
+func parseEvents(path, raw string, now time.Time) (ask eventsAsk, problem string) {
+	ask.path = path
 	values, err := url.ParseQuery(raw)
 	if err != nil {
 		return ask, "Invalid query"
@@ -45,7 +51,7 @@ func parseEvents(raw string, now time.Time) (ask eventsAsk, problem string) {
 		switch name {
 		case "type":
 			ask.kind, ask.subtype, _ = strings.Cut(given[0], ":")
-			ok = eventTypeByName(ask.kind) != nil
+			ok = eventTypeByName(ask.kind) != nil && endpointOf(ask.kind) == path
 		case "dateRangeStartsAt":
 			ask.from, err = time.Parse(time.DateOnly, given[0])
 			ok = err == nil
@@ -75,7 +81,7 @@ func parseEvents(raw string, now time.Time) (ask eventsAsk, problem string) {
 // wants reports whether the file is one that the request asks for.
 func (a eventsAsk) wants(f *eventFile, forbidden []string) bool {
 	day := f.at.UTC().Truncate(24 * time.Hour)
-	return (a.kind == "" && !slices.Contains(forbidden, f.kind) || a.kind == f.kind) &&
+	return f.path == a.path && (a.kind == "" && !slices.Contains(forbidden, f.kind) || a.kind == f.kind) &&
 		!day.Before(a.from) && (a.to.IsZero() || !day.After(a.to))
 }
 
@@ -94,23 +100,24 @@ type linkPage struct {
 
 // serveEvents answers a request for a page of links.
 func (s *Server) serveEvents(r *http.Request, now time.Time) answer {
+	path := r.URL.Path
 	if refusal, ok := s.admitBearer(r); !ok {
 		return refusal
 	}
 	if r.Method != http.MethodGet {
 		return s.gatewayRefusal(http.StatusMethodNotAllowed, codeMethod, "Only GET is allowed")
 	}
-	q, within := s.eventLimits.take(now)
-	s.counts.addEvents(r.URL.Query().Get("type"), now, s.config.EventsWindow)
+	q, within := s.eventLimits[path].take(now)
+	s.counts.addEvents(path, r.URL.Query().Get("type"), now, s.config.EventsWindow)
 	if !within {
 		return s.refuseQuota(q)
 	}
-	ask, problem := parseEvents(r.URL.RawQuery, s.clock())
+	ask, problem := parseEvents(path, r.URL.RawQuery, s.clock())
 	if problem != "" {
 		return s.eventsRefusal(http.StatusBadRequest, problem)
 	}
 	forbidden := s.forbidden()
-	if slices.Contains(forbidden, orDefault(ask.kind, PathEvents)) {
+	if slices.Contains(forbidden, orDefault(ask.kind, path)) {
 		return s.refuseApp()
 	}
 	kept := s.files.snapshot()
@@ -125,7 +132,7 @@ func (s *Server) serveEvents(r *http.Request, now time.Time) answer {
 		return s.refuseCursor(s.config.OldCursorStatus)
 	}
 	files := ask.page(kept, &at, forbidden)
-	here := scene{path: PathEvents, by: byBearer, token: ask.cursor != nil, links: len(files) > 0}
+	here := scene{path: path, by: byBearer, token: ask.cursor != nil, links: len(files) > 0}
 	fault, n := s.faults.draw(here)
 	if fault == "" {
 		fault = lastingFault(files, here)

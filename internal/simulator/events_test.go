@@ -21,6 +21,7 @@ import (
 type bearerClient struct {
 	client
 	bearer string
+	path   string // of the endpoint of links; PathEvents unless set
 }
 
 func newBearerClient(t testing.TB, config Config) *bearerClient {
@@ -62,7 +63,7 @@ func (c *bearerClient) events(query ...string) *httptest.ResponseRecorder {
 	for pair := range slices.Chunk(query, 2) {
 		values.Set(pair[0], pair[1])
 	}
-	r := httptest.NewRequest(http.MethodGet, PathEvents+"?"+values.Encode(), nil)
+	r := httptest.NewRequest(http.MethodGet, orDefault(c.path, PathEvents)+"?"+values.Encode(), nil)
 	r.Header.Set("Authorization", "Bearer "+c.bearer)
 	return c.serve(r)
 }
@@ -123,7 +124,12 @@ func decodeLines(t testing.TB, body []byte) (records []string, bad int) {
 			bad++
 			continue
 		}
-		record["log_source"], record["log_type"] = "siem", oldTypes[fmt.Sprint(record["type"])]
+		kind := fmt.Sprint(record["type"])
+		record["log_source"], record["log_type"] = "siem", oldTypes[kind]
+		switch kind {
+		case "entities", "mailflow", "urlclick":
+			record["log_source"], record["log_type"] = "siem_ci", kind
+		}
 		spelt, err := json.Marshal(record)
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,7 +14,7 @@ type eventType struct {
 	write   func(*line, mail) string
 }
 
-// eventTypeTable returns every type of events.
+// eventTypeTable returns the types of events of Cloud Gateway.
 func eventTypeTable() []eventType {
 	return []eventType{
 		{"receipt", "receipt", writeReceiptEvent},
@@ -29,10 +30,11 @@ func eventTypeTable() []eventType {
 	}
 }
 
-// EventTypes returns the names of the types of events that API 2.0 has.
-func EventTypes() []string {
-	var names []string
-	for _, t := range eventTypeTable() {
+// EventTypes returns the names of the types of events of Cloud Gateway.
+func EventTypes() []string { return namesOf(eventTypeTable()) }
+
+func namesOf(types []eventType) (names []string) {
+	for _, t := range types {
 		names = append(names, t.name)
 	}
 	return names
@@ -40,12 +42,21 @@ func EventTypes() []string {
 
 // eventTypeByName returns nil for a name there is no type for.
 func eventTypeByName(name string) *eventType {
-	for _, t := range eventTypeTable() {
+	for _, t := range slices.Concat(eventTypeTable(), ciTypeTable()) {
 		if t.name == name {
 			return &t
 		}
 	}
 	return nil
+}
+
+// endpointOf returns the path of the endpoint that has the type: an unknown one is of
+// Cloud Gateway.
+func endpointOf(kind string) string {
+	if slices.Contains(CITypes(), kind) {
+		return PathEventsCI
+	}
+	return PathEvents
 }
 
 // logTypeOfEvent returns the log_type of a type of events: an unknown one in lower

@@ -5,16 +5,17 @@ import "iter"
 // The values of log_source.
 const (
 	sourceSIEM          = "siem"
+	sourceSIEMCI        = "siem_ci"
 	sourceTTP           = "ttp"
 	impersonationEvents = "impersonation"
 )
 
 // Expected yields every record a client has to deliver, once each: those of all
 // batches, files of events and events ever added, expired ones too, in the order
-// of adding, batches before files before events. A record is [Canonical] and is what the collector puts
-// out: the service's fields plus log_source ("siem" or "ttp") and log_type (the
-// prefix of the file's name, the word of API 1.0 for the type of events, or
-// "impersonation").
+// of adding, batches before files before events. A record is [Canonical] and is what
+// the collector puts out: the service's fields plus log_source ("siem", "siem_ci" or
+// "ttp") and log_type (the prefix of the file's name, the word of API 1.0 for the type
+// of events or the type itself, or "impersonation").
 //
 // For key_value compare [CanonicalText] of both sides.
 func (s *Server) Expected() iter.Seq[string] {
@@ -85,7 +86,7 @@ func (s *Server) eventRecords(survivors bool, yield func(string) bool) bool {
 		}
 		for i := range f.records {
 			fields, _, _ = f.record(s.config.Seed, fields, i)
-			buf = appendLabelled(buf[:0], objectOf(fields...), sourceSIEM, logTypeOfEvent(f.kind))
+			buf = appendLabelled(buf[:0], objectOf(fields...), f.source(), logTypeOfEvent(f.kind))
 			if !yield(string(buf)) {
 				return false
 			}

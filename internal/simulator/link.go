@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
+	"path"
 	"regexp"
 	"strconv"
 	"sync/atomic"
@@ -29,7 +30,7 @@ func (o object) path(of *eventFile) string {
 	if o.empty > 0 {
 		name += fmt.Sprintf("-%d", o.empty)
 	}
-	return PathLinks + "cg/" + account + "/" + logTypeOfEvent(of.kind) + "/" + of.at.UTC().Format(time.DateOnly) + "/" + name + ".json.gz"
+	return PathLinks + path.Base(of.path) + "/" + account + "/" + logTypeOfEvent(of.kind) + "/" + of.at.UTC().Format(time.DateOnly) + "/" + name + ".json.gz"
 }
 
 // objectName matches the end of a link's path.

@@ -32,7 +32,7 @@ func (s *Server) route(r *http.Request, now time.Time) (path string, a answer) {
 		return PathLinks, s.serveLink(r)
 	case path == PathToken:
 		a = s.serveToken(r)
-	case path == PathEvents:
+	case path == PathEvents || path == PathEventsCI:
 		a = s.serveEvents(r, now)
 	case path == PathImpersonation && strings.HasPrefix(r.Header.Get("Authorization"), bearer):
 		a = s.serveBearer(r, now)

@@ -26,7 +26,7 @@ type Server struct {
 
 	// API 2.0
 	issuer      issuer
-	eventLimits limiter
+	eventLimits map[string]*limiter // by endpoint
 	files       fileShelf
 	gzipper     gzipper
 	signer      signer
@@ -48,16 +48,19 @@ func New(config Config) (*Server, error) {
 	g := newGenerator(config.Seed, config.Types)
 	tokens := newSealer(config.Seed)
 	s := &Server{
-		config:      config,
-		generator:   g,
-		tokens:      tokens,
-		limits:      limiter{limit: config.RateLimit, window: config.RateWindow},
-		renderer:    renderer{generator: g, types: config.Types, bombSize: config.BombSize},
-		issuer:      issuer{tokens: tokens, life: config.TokenLife},
-		eventLimits: limiter{limit: config.EventsLimit, window: config.EventsWindow},
-		gzipper:     gzipper{seed: config.Seed, bombSize: config.BombSize},
-		signer:      signer{tokens: tokens, life: config.LinkLife},
-		closed:      make(chan struct{}),
+		config:    config,
+		generator: g,
+		tokens:    tokens,
+		limits:    limiter{limit: config.RateLimit, window: config.RateWindow},
+		renderer:  renderer{generator: g, types: config.Types, bombSize: config.BombSize},
+		issuer:    issuer{tokens: tokens, life: config.TokenLife},
+		eventLimits: map[string]*limiter{
+			PathEvents:   {limit: config.EventsLimit, window: config.EventsWindow},
+			PathEventsCI: {limit: config.EventsLimit, window: config.EventsWindow},
+		},
+		gzipper: gzipper{seed: config.Seed, bombSize: config.BombSize},
+		signer:  signer{tokens: tokens, life: config.LinkLife},
+		closed:  make(chan struct{}),
 	}
 	return s, errors.Join(
 		s.keys.set(config.credentials()),

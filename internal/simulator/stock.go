@@ -34,7 +34,7 @@ func (s *Server) addFiles(kind string, fault Fault, files, recordsEach int) erro
 	if t == nil {
 		return fmt.Errorf("simulator: unknown type of events %q", kind)
 	}
-	s.files.add(files, eventFile{at: s.clock(), kind: kind, write: t.write, records: max(0, recordsEach), fault: fault})
+	s.files.add(files, eventFile{at: s.clock(), path: endpointOf(kind), kind: kind, write: t.write, records: max(0, recordsEach), fault: fault})
 	return nil
 }
 
@@ -45,13 +45,13 @@ func (s *Server) AddEventFile(f EventFile) error {
 	if f.Type == "" {
 		return fmt.Errorf("simulator: an event file has no type")
 	}
-	given := eventFile{at: s.clock(), kind: f.Type, given: f.Lines}
+	given := eventFile{at: s.clock(), path: endpointOf(f.Type), kind: f.Type, given: f.Lines}
 	for _, record := range f.Records {
 		v, err := parseObject([]byte(record))
 		if err != nil {
 			return fmt.Errorf("simulator: record of an event file: %w", err)
 		}
-		given.wanted = append(given.wanted, string(appendLabelled(nil, v, sourceSIEM, logTypeOfEvent(kindOf(v, f.Type)))))
+		given.wanted = append(given.wanted, string(appendLabelled(nil, v, given.source(), logTypeOfEvent(kindOf(v, f.Type)))))
 	}
 	s.files.add(1, given)
 	return nil

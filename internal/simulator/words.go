@@ -52,5 +52,8 @@ var (
 	definitions        = []string{"IP - 1 hit (Tag email)", "IP - 2 hits (Hold for Review / User Hold)", "Standard-Regel für Vorstände"}
 	similarIdentifiers = []string{"similar_internal_domain", "newly_observed_domain", "internal_user_name", "reply_address_mismatch", "targeted_threat_dictionary"}
 	eventActions       = []string{"none", "none", "hold", "bounce", "delete", "meta_expire"}
+	ciThreats          = []string{"NO_DETECTIONS", "NO_DETECTIONS", "MALWARE", "SPAM", "UNTRUSTWORTHY"}
+	ciActions          = []string{"DO_NOTHING", "BLOCK"}
+	ciStates           = []string{"DELIVERY_IN_PROGRESS", "DELIVERED", "BLOCKED"}
 	threatWords        = []string{"wire", "urgent", "gift card", "überweisen"}
 )
