@@ -169,19 +169,28 @@ func (h Host) WriteConfig() error {
 func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
 
 // Reload asks the host to read its configuration again, and waits until it has.
-// All versions of Fluent Bit log that line, at each start.
+// All versions of Fluent Bit log that line, at each start. It comes a moment before the
+// end of a reload, until which they refuse another one: that is asked for again.
 func (p *Process) Reload() error {
+	const refused = "reloading in progress"
 	done := "[sp] stream processor started"
 	if p.host.FluentBit == "" {
 		done = "[minihost] started"
 	}
-	before := strings.Count(p.host.Log(), done)
+	before, refusals := strings.Count(p.host.Log(), done), strings.Count(p.host.Log(), refused)
 	if err := p.Signal(syscall.SIGHUP); err != nil {
 		return err
 	}
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if strings.Count(p.host.Log(), done) > before {
+		log := p.host.Log()
+		if strings.Count(log, done) > before {
 			return nil
+		}
+		if n := strings.Count(log, refused); n > refusals {
+			refusals = n
+			if err := p.Signal(syscall.SIGHUP); err != nil {
+				return err
+			}
 		}
 		select {
 		case <-p.ended:
