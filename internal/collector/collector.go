@@ -126,6 +126,7 @@ func (c *Collector) newStream(key checkpoint.Key, shared *clock, customer *tenan
 	s := &stream{
 		key: key, client: c.client, log: log, report: newReport(log, c.client.Now), clock: shared,
 		queue: c.queue, from: provenance{tenant: customer},
+		accountKey: c.cfg.AccountKey, account: c.cfg.Account,
 	}
 	s.out = &delivery.Writer{
 		Key: key, Queue: c.queue, Stats: &s.report.stats, ByType: c.cfg.TagByType,

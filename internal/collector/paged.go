@@ -347,7 +347,8 @@ func (p *paged) take(ctx context.Context, e mimecast.Event, from, now time.Time)
 		p.delivered[id.Hash] = max(kept, id.Unix) // as long as it is served
 		return nil
 	}
-	origin := record.Origin{Source: p.log.Family, Type: p.log.Name, Time: p.log.Time, Collected: now}
+	origin := p.s.origin(p.log.Family, p.log.Name, now)
+	origin.Time = p.log.Time
 	buf, err := p.decoder.Object(p.s.out.Buf(origin.Source, origin.Type), origin, e.JSON)
 	if err != nil {
 		return p.unparsed(ctx, e, id, origin, err)

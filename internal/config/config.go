@@ -26,7 +26,9 @@ type Config struct {
 	Auth    mimecast.Auth // reads the `…_file` options anew after a refusal
 	AppID   string        // or the client id, as read when the block was started
 	Account string        // what positions go by: the block's name for it, or AppID
-	DB      string        // path of the checkpoint file; empty when it is off
+	// AccountKey is the field that records get with Account; empty: none.
+	AccountKey string
+	DB         string // path of the checkpoint file; empty when it is off
 
 	Logs            []string        // streams, each once
 	SIEMFormat      mimecast.Format // of API 1.0

@@ -32,6 +32,9 @@ func Parse(get func(key string) string) (Config, error) {
 	if c.Account == "" {
 		c.Account = c.AppID
 	}
+	if c.AccountKey != "" && c.Account != "" && !printable(c.Account, maxAccount) {
+		p.problem("account_key", "the account's name is not of at most %d bytes that can be printed; set account", maxAccount)
+	}
 	if c.Filter.SearchField != "" && c.Filter.Query == "" {
 		p.problem("query", "missing; search_field needs the text to look for")
 	}

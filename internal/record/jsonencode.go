@@ -25,12 +25,17 @@ type jsonEncoder struct {
 	headKeys [2]keyRef // its keys
 	keys     []keyRef  // those of head, those that are not in the order, those of objects inside
 	order    order     // of the records' own fields
+	tail     []byte    // the end of every record that lacks its field
+	tailKey  int       // how many bytes of it are the key
+	named    bool      // a record of the file had that field
 }
 
 func (e *jsonEncoder) reset(o Origin) {
 	e.origin = o
 	e.setType(o.Type)
 	e.order.reset()
+	e.tail, e.tailKey = o.tail(e.tail[:0])
+	e.named = false
 }
 
 // setType makes the start of records of a log_type.
@@ -81,11 +86,13 @@ func (e *jsonEncoder) record(dst, b []byte, i int) ([]byte, int, error) {
 				return dst[:start], 0, err
 			}
 			if end {
+				has := e.named && e.hasAccount(dst)
 				setFields(dst[start:], kept)
 				if logType != e.logType {
 					dst = e.retype(dst, start, logType)
 				}
-				return dst, at, nil
+				dst, err = e.finish(dst, start, has)
+				return dst, at, err
 			}
 			behind := i
 			if dst, i, err = appendKey(dst, b, at); err != nil {
@@ -122,6 +129,29 @@ func (e *jsonEncoder) retype(dst []byte, start int, logType string) []byte {
 	return slices.Replace(dst, start+bodyAt, end, e.head[bodyAt:]...)
 }
 
+// hasAccount reports whether the record has the field of the tail, which another
+// record of the file may have had.
+func (e *jsonEncoder) hasAccount(dst []byte) bool {
+	if i := e.order.find(e.tail[:e.tailKey]); i >= 0 && e.order.has(i) {
+		return true
+	}
+	return slices.ContainsFunc(e.keys, func(k keyRef) bool { return string(dst[k.at:k.end]) == e.origin.AccountKey })
+}
+
+// finish ends the record at start, which has all its fields, with the account
+// unless it has such a field. The account does not count for whether a record is
+// too long: what becomes a record must not depend on options.
+func (e *jsonEncoder) finish(dst []byte, start int, has bool) ([]byte, error) {
+	if len(dst)-start > maxEncoded {
+		return dst[:start], errEncoded
+	}
+	if has || len(e.tail) == 0 {
+		return dst, nil
+	}
+	setFields(dst[start:], int(binary.BigEndian.Uint16(dst[start+countAt:]))+1)
+	return append(dst, e.tail...), nil
+}
+
 // place looks where the field whose key was appended to dst at mark, and which is
 // not the next of the order, stands in it, or puts it there. It returns its kind,
 // the place behind it, and whether the record does not have it yet.
@@ -134,6 +164,7 @@ func (e *jsonEncoder) place(next int, raw, dst []byte, mark int, first bool) (ki
 	case e.origin.TypeOf != nil && (string(key) == "type" || string(key) == "eventType"):
 		k = isType
 	}
+	e.named = e.named || e.isAccount(dst[ref.at:ref.end])
 	found := e.order.find(dst[mark:])
 	switch {
 	case found >= 0 && e.order.has(found), found < 0 && e.repeated(dst, 0, ref):
@@ -288,6 +319,11 @@ func (e *jsonEncoder) repeated(dst []byte, first int, ref keyRef) bool {
 		}
 	}
 	return false
+}
+
+// isAccount reports whether a field has the name of the tail's.
+func (e *jsonEncoder) isAccount(key []byte) bool {
+	return len(e.tail) > 0 && string(key) == e.origin.AccountKey
 }
 
 // isTime reports whether a field holds the time of the record.
