@@ -253,7 +253,8 @@ func (c *Collector) sayOthers(ctx context.Context) {
 	accounts, logs := map[string]bool{}, map[string]bool{}
 	for _, have := range streams {
 		k := have.Key
-		if k.Account == c.cfg.Account || !missing[k.Log] || have.Position == nil || c.claim.Claimed(k) {
+		own := k.Account == c.cfg.Account || strings.HasPrefix(k.Account, c.cfg.Account+"/") // a customer's
+		if own || !missing[k.Log] || have.Position == nil || c.claim.Claimed(k) {
 			continue
 		}
 		accounts[k.Account], logs[k.Log] = true, true

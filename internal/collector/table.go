@@ -12,17 +12,27 @@ import (
 // in common with a position of API 1.0.
 const siem2 = "siem2:"
 
-// Keys returns the logs that a configuration collects.
+// Keys returns the logs that a configuration collects. Those of a customer, whom
+// account_code names, have positions apart from those of the account itself.
 func Keys(cfg config.Config) []checkpoint.Key {
 	var keys []checkpoint.Key
-	add := func(log string) { keys = append(keys, checkpoint.Key{Account: cfg.Account, Log: log}) }
-	for _, name := range cfg.Logs {
-		if name != config.SIEM || cfg.API == 1 {
-			add(name)
-			continue
+	add := func(log, customer string) {
+		account := cfg.Account
+		if customer != "" {
+			account += "/" + customer
 		}
-		for _, kind := range cfg.SIEMTypes {
-			add(siem2 + kind)
+		keys = append(keys, checkpoint.Key{Account: account, Log: log})
+	}
+	for _, name := range cfg.Logs {
+		switch {
+		case name != config.SIEM:
+			add(name, cfg.AccountCode)
+		case cfg.API == 1:
+			add(name, "")
+		default:
+			for _, kind := range cfg.SIEMTypes {
+				add(siem2+kind, "")
+			}
 		}
 	}
 	return keys

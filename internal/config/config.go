@@ -28,7 +28,10 @@ type Config struct {
 	Account string        // what positions go by: the block's name for it, or AppID
 	// AccountKey is the field that records get with Account; empty: none.
 	AccountKey string
-	DB         string // path of the checkpoint file; empty when it is off
+	// AccountCode is that of a customer, whose paged logs are collected; empty: those
+	// of the account itself are.
+	AccountCode string
+	DB          string // path of the checkpoint file; empty when it is off
 
 	Logs            []string        // streams, each once
 	SIEMFormat      mimecast.Format // of API 1.0

@@ -103,6 +103,7 @@ func TestValues(t *testing.T) {
 	key := func(c Config) any { return c.AccountKey + "=" + c.Account }
 	check("account_key", " customer ", key, "customer=id")
 	check("account_key", "é", key, "é=id")
+	check("account_code", "C1A1", func(c Config) any { return c.AccountCode + c.Account }, "C1A1id")
 	check("tagged_malicious", "false", func(c Config) any { return *c.Filter.TaggedMalicious }, false)
 	check("actions", "hold,none", func(c Config) any { return c.Filter.Actions }, []string{"hold", "none"})
 	check("proxy_url", "socks5://user:pass@proxy:1080", func(c Config) any { return c.ProxyURL.Host }, "proxy:1080")

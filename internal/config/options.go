@@ -44,6 +44,7 @@ func (s *settings) options() []Option {
 		{"db", "", "Path of the checkpoint file, made with mode 0600. Needed. `off` keeps no position: every restart reads everything that Mimecast still has again.", db(&c.DB)},
 		{"account", "", "Name that the positions in `db` go by; unless set, the application id or client id as it is read at the start. With a name of its own, a block goes on where it is when that id changes. At most 128 bytes, without `|`.", account(&c.Account)},
 		{"account_key", "", "Field in which each record gets the account's name: `account`, or the id that stands in for it. A record that Mimecast sent with such a field keeps that. At most 64 bytes.", accountKey(&c.AccountKey)},
+		{"account_code", "", "For partners: Mimecast's code of the customer whose logs to collect, by delegated access. The SIEM logs have no such access: they are those of the application's own account, which a warning says. At most 64 letters and digits.", accountCode(&c.AccountCode)},
 		{"logs", "siem,impersonation", "Which logs to collect: " + code(logNames()) + ".", wordsOf(&c.Logs, logNames())},
 		{"siem_types", strings.Join(siemTypes("_"), ","), "Types of the SIEM logs of API 2.0, separated by commas, as Mimecast spells them or with `_` for a space. `type:subtype` collects one subtype alone.", siemTypeList(&c.SIEMTypes, siemTypes(" "))},
 		{"siem_format", "json", "Format to ask API 1.0 for: " + code(formats()) + ". Records come out the same.", oneOf(&c.SIEMFormat, formats())},

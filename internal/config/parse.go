@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"fluent-bit-mimecast/mimecast"
@@ -37,6 +38,9 @@ func Parse(get func(key string) string) (Config, error) {
 	}
 	if c.Filter.SearchField != "" && c.Filter.Query == "" {
 		p.problem("query", "missing; search_field needs the text to look for")
+	}
+	if c.AccountCode != "" && slices.Contains(c.Logs, SIEM) {
+		p.warnings = append(p.warnings, "account_code: without effect on the log siem, which Mimecast documents no delegated access to: it is that of the application's own account; leave siem out of logs unless that is wanted")
 	}
 	if c.API == 1 {
 		c.SIEMTypes = nil

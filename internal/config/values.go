@@ -301,6 +301,17 @@ func accountKey(to *string) setter {
 	}
 }
 
+func accountCode(to *string) setter {
+	return func(p *parser, key, value string) {
+		if len(value) > maxField || strings.ContainsFunc(value, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
+		}) {
+			p.problem(key, "%s is not a code of at most %d letters and digits", quote(value), maxField)
+		}
+		*to = value
+	}
+}
+
 // printable reports whether a text has at most so many bytes, and only characters
 // that can be printed.
 func printable(s string, most int) bool {
