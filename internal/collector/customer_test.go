@@ -16,10 +16,10 @@ func TestCustomers(t *testing.T) {
 		withRig(t, simulator.Config{}, nil, func(r *rig) {
 			own := r.sim
 			// of has the block collect the logs of a customer, which sim serves.
-			of := func(code string, sim *simulator.Server, new int) {
+			of := func(code string, sim *simulator.Server, events int) {
 				t.Helper()
 				r.sim, r.host.stored = sim, nil
-				sim.AddEvents(new, time.Now().Add(-time.Hour), 1)
+				sim.AddEvents(events, time.Now().Add(-time.Hour), 1)
 				r.configure("api", api, "logs", "impersonation", "account", "Acme", "account_code", code)
 				r.start()
 				r.run(5 * time.Minute)
