@@ -37,6 +37,7 @@ type linkPage struct {
 	s       *stream
 	kind    string // as Mimecast names the type
 	logType string
+	typed   bool // see [record.Origin].Typed
 	shared  *linksShared
 	slot    chan struct{} // for one file, so that no type waits for others that hang
 	scratch func() (scratch, error)
@@ -267,7 +268,7 @@ func (p *linkPage) decoding(f download) *decoding {
 	typeOf := logTypes()
 	d.origin = func(string) record.Origin {
 		o := p.s.origin(sourceSIEM, p.logType, d.collected)
-		o.Time, o.Millis, o.TypeOf, o.Bare = "timestamp", true, typeOf, true
+		o.Time, o.Millis, o.TypeOf, o.Bare, o.Typed = "timestamp", true, typeOf, true, p.typed
 		return o
 	}
 	pos := p.pos

@@ -62,6 +62,7 @@ func TestValuesOfAPI2(t *testing.T) {
 	types := func(c Config) any { return c.SIEMTypes }
 	check("siem_types", "receipt", types, []string{"receipt"})
 	check("siem_types", " URL_Protect, url protect ,av,", types, []string{"url protect", "av"})
+	check("typed", "on", func(c Config) any { return c.Typed }, true)
 	base := func(c Config) any { return c.BaseURL.String() }
 	check("region", "Global", base, "https://api.services.mimecast.com")
 	check("region", "uk", base, "https://uk-api.services.mimecast.com")
@@ -88,6 +89,7 @@ func TestWarningsByAPI(t *testing.T) {
 		{block2("siem_compress", "off"), "siem_compress: without effect with API 2.0"},
 		{block("account_code", "C1A1"), "account_code: without effect on the log siem"},
 		{block2("account_code", "C1A1"), "account_code: without effect on the log siem"},
+		{block("typed", "on"), "typed: without effect with API 1.0"},
 		{block("siem_types", "av"), "siem_types: without effect with API 1.0"},
 		{block("link_allow_cidrs", "10.0.0.0/8"), "link_allow_cidrs: without effect with API 1.0"},
 		{block2("siem_types", "av,dns_protect"), `siem_types: "dns protect" is not among the documented values`},

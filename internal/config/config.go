@@ -43,6 +43,7 @@ type Config struct {
 	Overlap         time.Duration
 	PollInterval    time.Duration
 	TagByType       bool
+	Typed           bool // of API 2.0
 
 	HTTPTimeout time.Duration
 	ProxyURL    *url.URL // nil: the environment decides; may hold a password, so never log it

@@ -321,7 +321,7 @@ func TestREADMEHasTheTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := string(b)
-	for name, table := range map[string]string{"options": Markdown(), "logs": LogsMarkdown()} {
+	for name, table := range map[string]string{"options": Markdown(), "logs": LogsMarkdown(), "typed": TypedMarkdown()} {
 		begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
 		before, rest, ok1 := strings.Cut(want, begin)
 		_, after, ok2 := strings.Cut(rest, end)

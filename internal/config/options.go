@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"fluent-bit-mimecast/internal/record"
 	"fluent-bit-mimecast/mimecast"
 )
 
@@ -59,6 +60,7 @@ func (s *settings) options() []Option {
 		{"overlap", "1h", "How far back each poll of logs other than `siem` reads again, for events that turn up late. What was delivered before is dropped.", duration(&c.Overlap, 0, 30*day)},
 		{"poll_interval", "60s", "How long to wait once the service has nothing new. After a batch the next one is asked for at once. SIEM logs of API 2.0 wait for at least five minutes.", duration(&c.PollInterval, time.Second, day)},
 		{"tag_by_type", "off", "`on` gives each record the tag `{tag}.{log_source}.{log_type}`. Outputs and filters then have to match that, for instance `mimecast.*`. After 64 such tags, other log types share `{tag}.{log_source}.other`, until the next start.", onOff(&c.TagByType)},
+		{"typed", "off", "`on` gives the numbers, booleans and objects that the SIEM logs of API 2.0 have as texts [their types](#types). `off` leaves a record as Mimecast sent it.", onOff(&c.Typed)},
 		{"http_timeout", "60s", "How long to wait for a connection, for an answer to begin, and for its next bytes.", duration(&c.HTTPTimeout, time.Second, time.Hour)},
 		{"proxy_url", "", "Proxy to use (`http`, `https` or `socks5`). Without it the environment decides (`HTTPS_PROXY`, `NO_PROXY`).", proxyURL(&c.ProxyURL)},
 		{"tls_ca_file", "", "PEM file of the certificate authorities to trust instead of the system's. For the store of the log files of API 2.0 they are added to the system's.", certificates(&c.CAPEM)},
@@ -123,6 +125,25 @@ func LogsMarkdown() string {
 	row(SIEM, "siem", "by the log file's name", mimecast.SIEM())
 	for _, l := range mimecast.Logs() {
 		row(l.Name, l.Family, "`"+l.Name+"`", l.Endpoint)
+	}
+	return b.String()
+}
+
+// TypedMarkdown returns the table of the fields that `typed` is for as it stands in
+// the README.
+func TypedMarkdown() string {
+	names := map[string][]string{}
+	var types []string // in the order of the table
+	for _, f := range record.TypedFields() {
+		if names[f.Type()] == nil {
+			types = append(types, f.Type())
+		}
+		names[f.Type()] = append(names[f.Type()], f.Name)
+	}
+	var b strings.Builder
+	b.WriteString("| type | fields |\n|---|---|\n")
+	for _, t := range types {
+		fmt.Fprintf(&b, "| %s | %s |\n", t, code(names[t]))
 	}
 	return b.String()
 }

@@ -44,7 +44,7 @@ func Parse(get func(key string) string) (Config, error) {
 	}
 	if c.API == 1 {
 		c.SIEMTypes = nil
-		p.without("1.0", given, "siem_types", "link_allow_cidrs")
+		p.without("1.0", given, "siem_types", "link_allow_cidrs", "typed")
 	} else {
 		p.without("2.0", given, "siem_format", "siem_compress")
 	}

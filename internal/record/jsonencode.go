@@ -28,6 +28,8 @@ type jsonEncoder struct {
 	tail     []byte    // the end of every record that lacks its field
 	tailKey  int       // how many bytes of it are the key
 	named    bool      // a record of the file had that field
+	typed    bool      // fields get their types
+	lossless bool      // a value that would not be kept whole is an error
 }
 
 func (e *jsonEncoder) reset(o Origin) {
@@ -35,7 +37,7 @@ func (e *jsonEncoder) reset(o Origin) {
 	e.setType(o.Type)
 	e.order.reset()
 	e.tail, e.tailKey = o.tail(e.tail[:0])
-	e.named = false
+	e.named, e.typed = false, o.Typed
 }
 
 // setType makes the start of records of a log_type.
@@ -59,7 +61,7 @@ func (e *jsonEncoder) begin(dst []byte) []byte {
 // record appends the object at b[i] to dst as a record and returns the place
 // behind it. errShort says that the object does not end within b.
 func (e *jsonEncoder) record(dst, b []byte, i int) ([]byte, int, error) {
-	start := len(dst)
+	start, begin := len(dst), i
 	dst = e.begin(dst)
 	i++
 	timed, typed, logType := false, false, e.origin.Type
@@ -86,6 +88,9 @@ func (e *jsonEncoder) record(dst, b []byte, i int) ([]byte, int, error) {
 				return dst[:start], 0, err
 			}
 			if end {
+				if e.typed && len(dst)-start > maxEncoded {
+					return e.untyped(dst[:start], b, begin)
+				}
 				has := e.named && e.hasAccount(dst)
 				setFields(dst[start:], kept)
 				if logType != e.logType {
@@ -118,8 +123,18 @@ func (e *jsonEncoder) record(dst, b []byte, i int) ([]byte, int, error) {
 			if t := e.origin.TypeOf(text); t != "" {
 				logType, typed = t, true
 			}
+		case k >= isNumeric && e.typed:
+			dst = e.convert(dst, at, k)
 		}
 	}
+}
+
+// untyped appends a record whose types make it too long, without them: what becomes
+// a record must not depend on options.
+func (e *jsonEncoder) untyped(dst, b []byte, i int) ([]byte, int, error) {
+	e.typed = false
+	defer func() { e.typed = true }()
+	return e.record(dst, b, i)
 }
 
 // retype gives the record at start another log_type, which the next begins with.
@@ -163,6 +178,8 @@ func (e *jsonEncoder) place(next int, raw, dst []byte, mark int, first bool) (ki
 		k = isTime
 	case e.origin.TypeOf != nil && (string(key) == "type" || string(key) == "eventType"):
 		k = isType
+	case e.origin.Typed:
+		k = typedKind(key)
 	}
 	e.named = e.named || e.isAccount(dst[ref.at:ref.end])
 	found := e.order.find(dst[mark:])
@@ -303,6 +320,9 @@ func (e *jsonEncoder) members(dst, b []byte, i, depth int) ([]byte, int, int, er
 			return dst, 0, 0, err
 		}
 		if e.repeated(dst, first, ref) {
+			if e.lossless {
+				return dst, 0, 0, errLoss
+			}
 			dst = dst[:mark]
 			continue
 		}
@@ -380,6 +400,11 @@ func (e *jsonEncoder) value(dst, b []byte, i, depth int) ([]byte, int, error) {
 		return append(dst, 0xc2), end, nil
 	case 'n':
 		return append(dst, 0xc0), end, nil
+	}
+	if e.lossless && bytes.ContainsAny(b[i:end], ".eE") {
+		if _, exact := exactFloat(b[i:end]); !exact {
+			return dst, 0, errLoss
+		}
 	}
 	return appendNumber(dst, b[i:end]), end, nil
 }

@@ -51,6 +51,8 @@ type Origin struct {
 	// AccountKey is a field that a record without one of that name gets, with the
 	// text Account; empty: none does. It is not one that [IsReserved] names.
 	AccountKey, Account string
+	// Typed gives [TypedFields] of JSON records their types.
+	Typed bool
 }
 
 // The fields that name a record's origin.
