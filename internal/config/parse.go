@@ -40,7 +40,7 @@ func Parse(get func(key string) string) (Config, error) {
 		p.problem("query", "missing; search_field needs the text to look for")
 	}
 	if c.AccountCode != "" && slices.Contains(c.Logs, SIEM) {
-		p.warnings = append(p.warnings, "account_code: without effect on the log siem, which Mimecast documents no delegated access to: it is that of the application's own account; leave siem out of logs unless that is wanted")
+		p.warnings = append(p.warnings, "account_code: without effect on the log siem, which is of the application's own account: Mimecast documents no way to ask for another's")
 	}
 	if c.API == 1 {
 		c.SIEMTypes = nil
