@@ -16,7 +16,7 @@ GOVULNCHECK := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 PURE := ./mimecast/... ./internal/... ./cmd/...
 
 FUZZTIME ?= 20000x
-FUZZ     := FuzzJSON FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive FuzzGzip
+FUZZ     := FuzzJSON FuzzTyped FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive FuzzGzip
 
 .PHONY: help build demo test faults bench check check-all fmt vet lint nocgo vuln race fuzz clean
 

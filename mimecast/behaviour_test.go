@@ -98,6 +98,25 @@ func TestReadsPages(t *testing.T) {
 	}
 }
 
+func TestAPageOfACustomer(t *testing.T) {
+	c, sim := simulated(t, simulator.Config{AccountCode: "C1A1"})
+	sim.AddEvents(10, time.Now().Add(-time.Hour), 1)
+	r := PageRequest{From: time.Now().Add(-2 * time.Hour), To: time.Now(), Size: 5, AccountCode: "C1A1"}
+	for range 2 {
+		page, err := c.Page(t.Context(), Impersonation(), r)
+		if err != nil || len(page.Events) != 5 {
+			t.Fatalf("%d events, %v", len(page.Events), err)
+		}
+		r.Token = page.Next
+	}
+	for _, other := range []string{"", "C2A2"} {
+		r.AccountCode, r.Token = other, ""
+		if _, err := c.Page(t.Context(), Impersonation(), r); !errors.As(err, new(*APIError)) {
+			t.Errorf("%q: %v, want a refusal", other, err)
+		}
+	}
+}
+
 func TestKeysAreReadAgainAfterARefusal(t *testing.T) {
 	c, sim := simulated(t, simulator.Config{})
 	if _, _, err := siem(c, ""); err != nil {

@@ -13,6 +13,9 @@ type PageRequest struct {
 	Filter   Filter    // of this log; nil: all events
 	Size     int       // most events of the page
 	Token    string    // empty: the first page
+	// AccountCode is Mimecast's code of a customer who lets the caller, a partner,
+	// ask for logs; empty: the logs of the caller's own account.
+	AccountCode string
 }
 
 // Page is a page of events. One without events may name a next one: it may be the
@@ -43,8 +46,12 @@ func (c *Client) Page(ctx context.Context, l Log, r PageRequest) (Page, error) {
 		PageSize  int    `json:"pageSize"`
 		PageToken string `json:"pageToken,omitempty"`
 	}
+	type meta struct {
+		Pagination  pagination `json:"pagination"`
+		AccountCode string     `json:"accountCode,omitempty"`
+	}
 	a, err := c.post(ctx, l.Endpoint, map[string]any{
-		"meta": map[string]any{"pagination": pagination{r.Size, r.Token}},
+		"meta": meta{pagination{r.Size, r.Token}, r.AccountCode},
 		"data": []any{filter},
 	})
 	if err != nil {

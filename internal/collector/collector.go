@@ -137,6 +137,7 @@ func (c *Collector) newStream(key checkpoint.Key, shared *clock, customer *tenan
 	s := &stream{
 		key: key, client: c.client, log: log, report: newReport(log, c.client.Now), clock: shared,
 		queue: c.queue, from: provenance{tenant: customer},
+		accountKey: c.cfg.AccountKey, account: c.cfg.Account,
 	}
 	s.out = &delivery.Writer{
 		Key: key, Queue: c.queue, Stats: &s.report.stats, ByType: c.cfg.TagByType,
@@ -270,7 +271,8 @@ func (c *Collector) sayOthers(ctx context.Context) {
 	accounts, logs := map[string]bool{}, map[string]bool{}
 	for _, have := range streams {
 		k := have.Key
-		if k.Account == c.cfg.Account || !missing[k.Log] || have.Position == nil || c.claim.Claimed(k) {
+		own := k.Account == c.cfg.Account || strings.HasPrefix(k.Account, c.cfg.Account+"/") // a customer's
+		if own || !missing[k.Log] || have.Position == nil || c.claim.Claimed(k) {
 			continue
 		}
 		accounts[k.Account], logs[k.Log] = true, true

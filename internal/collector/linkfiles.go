@@ -37,6 +37,7 @@ type linkPage struct {
 	s       *stream
 	kind    string // as Mimecast names the type
 	logType string
+	typed   bool // see [record.Origin].Typed
 	shared  *linksShared
 	slot    chan struct{} // for one file, so that no type waits for others that hang
 	scratch func() (scratch, error)
@@ -266,10 +267,9 @@ func (p *linkPage) decoding(f download) *decoding {
 	}
 	typeOf := logTypes()
 	d.origin = func(string) record.Origin {
-		return record.Origin{
-			Source: p.shared.source.name, Type: p.logType, Time: "timestamp", Millis: true, TypeOf: typeOf,
-			Collected: d.collected, Bare: true,
-		}
+		o := p.s.origin(p.shared.source.name, p.logType, d.collected)
+		o.Time, o.Millis, o.TypeOf, o.Bare, o.Typed = "timestamp", true, typeOf, true, p.typed
+		return o
 	}
 	pos := p.pos
 	p.s.out.Position = func(at delivery.Place) any { return pos.With(path, at) }
@@ -354,7 +354,7 @@ func (p *linkPage) gone(ctx context.Context, d download, why error) (bool, error
 	p.s.out.Discard()
 	p.s.out.Position = nil
 	p.s.out.Begin(delivery.Place{}, now)
-	origin := record.Origin{Source: p.shared.source.name, Type: record.Unparsed, Collected: now}
+	origin := p.s.origin(p.shared.source.name, record.Unparsed, now)
 	buf := record.AppendUnparsed(p.s.out.Buf(origin.Source, origin.Type), origin, record.Piece{File: l.Path, Error: why.Error(), Raw: raw})
 	p.s.out.Add(buf, delivery.Place{})
 	return true, p.move(ctx, p.pos.Finish(l.Path), nil)

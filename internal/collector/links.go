@@ -39,6 +39,7 @@ func newLinks(s *stream, cfg config.Config, kind string, shared *linksShared, ne
 		s: s,
 		at: linkPage{
 			s: s, kind: kind, logType: mimecast.SIEMLogType(kind), shared: shared, slot: make(chan struct{}, 1),
+			typed:   cfg.Typed,
 			scratch: func() (scratch, error) { return newFile(spoolDir(cfg)) },
 		},
 		lookback: cfg.InitialLookback, interval: cfg.PollInterval,

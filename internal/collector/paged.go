@@ -45,6 +45,7 @@ type paged struct {
 	log      mimecast.Log    // its Family is log_source, its Name log_type
 	filter   mimecast.Filter // nil: all events
 	pageSize int
+	customer string // see [mimecast.PageRequest].AccountCode
 
 	lookback, overlap, interval time.Duration
 
@@ -55,7 +56,7 @@ type paged struct {
 
 func newPaged(s *stream, cfg config.Config, log mimecast.Log) *paged {
 	p := &paged{
-		s: s, log: log, pageSize: cfg.PageSize,
+		s: s, log: log, pageSize: cfg.PageSize, customer: cfg.AccountCode,
 		lookback: cfg.InitialLookback, overlap: cfg.Overlap, interval: cfg.PollInterval,
 		delivered: map[[16]byte]int64{},
 	}
@@ -125,7 +126,7 @@ type pagedRun struct {
 func (p *paged) newRun() *pagedRun {
 	now := p.s.client.Now()
 	run := &pagedRun{now: now, seen: map[uint64]struct{}{}}
-	run.ask = mimecast.PageRequest{From: p.pos.From(p.overlap), To: now.Truncate(time.Second), Filter: p.filter, Size: p.pageSize}
+	run.ask = mimecast.PageRequest{From: p.pos.From(p.overlap), To: now.Truncate(time.Second), Filter: p.filter, Size: p.pageSize, AccountCode: p.customer}
 	if p.pos.IsZero() {
 		run.ask.From = now.Add(-p.lookback).Truncate(time.Second)
 	}
@@ -347,7 +348,8 @@ func (p *paged) take(ctx context.Context, e mimecast.Event, from, now time.Time)
 		p.delivered[id.Hash] = max(kept, id.Unix) // as long as it is served
 		return nil
 	}
-	origin := record.Origin{Source: p.log.Family, Type: p.log.Name, Time: p.log.Time, Collected: now}
+	origin := p.s.origin(p.log.Family, p.log.Name, now)
+	origin.Time = p.log.Time
 	buf, err := p.decoder.Object(p.s.out.Buf(origin.Source, origin.Type), origin, e.JSON)
 	if err != nil {
 		return p.unparsed(ctx, e, id, origin, err)

@@ -330,7 +330,7 @@ func (p *siem) decoding(f *fetched) *decoding {
 		accounts: record.NewAccounts("acc"),
 	}
 	d.origin = func(file string) record.Origin {
-		return record.Origin{Source: sourceSIEM, Type: record.TypeOf(file), Collected: d.collected}
+		return p.s.origin(sourceSIEM, record.TypeOf(file), d.collected)
 	}
 	pos := p.pos
 	p.s.out.Position = func(at delivery.Place) any {

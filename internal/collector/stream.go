@@ -9,6 +9,7 @@ import (
 
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/record"
 	"fluent-bit-mimecast/internal/sleep"
 	"fluent-bit-mimecast/mimecast"
 )
@@ -33,6 +34,13 @@ type stream struct {
 	out    *delivery.Writer
 	from   provenance // of the position
 	found  bool       // the file had a position at the start
+
+	accountKey, account string // what records get; see record.Origin
+}
+
+// origin returns the origin of records, with what all of the stream's have.
+func (s *stream) origin(source, logType string, collected time.Time) record.Origin {
+	return record.Origin{Source: source, Type: logType, Collected: collected, AccountKey: s.accountKey, Account: s.account}
 }
 
 // load takes up what the checkpoint file has of the log, its position into pos.

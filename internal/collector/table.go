@@ -31,19 +31,30 @@ func linkLogs(cfg config.Config) []linkLog {
 	return slices.DeleteFunc(logs, func(l linkLog) bool { return !slices.Contains(cfg.Logs, l.name) })
 }
 
-// Keys returns the logs that a configuration collects.
+// Keys returns the logs that a configuration collects. Those of a customer, whom
+// account_code names, have positions apart from those of the account itself.
 func Keys(cfg config.Config) []checkpoint.Key {
 	var keys []checkpoint.Key
-	add := func(log string) { keys = append(keys, checkpoint.Key{Account: cfg.Account, Log: log}) }
+	add := func(log, customer string) {
+		account := cfg.Account
+		if customer != "" {
+			account += "/" + customer
+		}
+		keys = append(keys, checkpoint.Key{Account: account, Log: log})
+	}
 	links := linkLogs(cfg)
 	for _, name := range cfg.Logs {
 		i := slices.IndexFunc(links, func(l linkLog) bool { return l.name == name })
-		if i < 0 {
-			add(name)
+		switch {
+		case i < 0 && name == config.SIEM:
+			add(name, "")
+			continue
+		case i < 0:
+			add(name, cfg.AccountCode)
 			continue
 		}
 		for _, kind := range links[i].types {
-			add(links[i].key + kind)
+			add(links[i].key+kind, "")
 		}
 	}
 	return keys

@@ -63,6 +63,7 @@ func TestValuesOfAPI2(t *testing.T) {
 	check("siem_types", "receipt", types, []string{"receipt"})
 	check("siem_types", " URL_Protect, url protect ,av,", types, []string{"url protect", "av"})
 	check("logs", "siem_ci,siem", func(c Config) any { return c.Logs }, []string{"siem_ci", "siem"})
+	check("typed", "on", func(c Config) any { return c.Typed }, true)
 	base := func(c Config) any { return c.BaseURL.String() }
 	check("region", "Global", base, "https://api.services.mimecast.com")
 	check("region", "uk", base, "https://uk-api.services.mimecast.com")
@@ -87,6 +88,9 @@ func TestWarningsByAPI(t *testing.T) {
 	}{
 		{block2("siem_format", "json"), "siem_format: without effect with API 2.0"},
 		{block2("siem_compress", "off"), "siem_compress: without effect with API 2.0"},
+		{block("account_code", "C1A1"), "account_code: without effect on the log siem"},
+		{block2("account_code", "C1A1"), "account_code: without effect on the log siem"},
+		{block("typed", "on"), "typed: without effect with API 1.0"},
 		{block("siem_types", "av"), "siem_types: without effect with API 1.0"},
 		{block("link_allow_cidrs", "10.0.0.0/8"), "link_allow_cidrs: without effect with API 1.0"},
 		{block2("siem_types", "av,dns_protect"), `siem_types: "dns protect" is not among the documented values`},
@@ -97,6 +101,9 @@ func TestWarningsByAPI(t *testing.T) {
 		if err != nil || len(c.Warnings) != 1 || !strings.HasPrefix(c.Warnings[0], test.want) {
 			t.Errorf("got %q, %v, want %q", c.Warnings, err, test.want)
 		}
+	}
+	if c, err := parse2(block2("account_code", "C1A1", "logs", "impersonation")); err != nil || len(c.Warnings) > 0 {
+		t.Errorf("without SIEM logs: warnings %q, %v", c.Warnings, err)
 	}
 	c, err := parse2(block2("siem_types", "dns_protect,DNS Protect,url_protect:Block"))
 	if diff := cmp.Diff([]string{"dns protect", "url protect:Block"}, c.SIEMTypes); diff != "" || err != nil {
@@ -130,6 +137,14 @@ func TestProblemsByAPI(t *testing.T) {
 		{block("region", "", "base_url", "https://api.services.mimecast.com/"), "serves API 2.0"},
 		{block2("base_url", "http://api.services.mimecast.com"), "is not encrypted"},
 		{block("logs", "siem,siem_ci"), "logs: siem_ci is of API 2.0 alone: leave it out, or set client_id and client_secret"},
+		{block2("account_key", "log_type"), `account_key: "log_type" is a field with a use of its own`},
+		{block2("account_key", "accountId"), `account_key: "accountId" is a field with a use of its own`},
+		{block2("account_key", "a\tb"), `account_key: "a\tb" is longer than 64 bytes, or can't be printed`},
+		{block2("account_key", strings.Repeat("a", 65)), "account_key: "},
+		{block2("account_key", "k", "client_id", strings.Repeat("a", 129)), "account_key: the account's name is not of at most 128 bytes"},
+		{block2("account_key", "k", "account", "a\u200bb"), "account_key: the account's name is not of at most 128 bytes"},
+		{block2("account_code", "C1|A1"), `account_code: "C1|A1" is not a code of at most 64 letters and digits`},
+		{block2("account_code", strings.Repeat("a", 65)), "account_code: "},
 		{block2("siem_types", ","), `siem_types: "," names no type`},
 		{block2("siem_types", "av,a|b"), `siem_types: "a|b" is longer than 64 bytes, or holds a |`},
 		{block2("siem_types", "av,a\nb"), "siem_types: "},

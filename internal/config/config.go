@@ -29,7 +29,12 @@ type Config struct {
 	Auth    mimecast.Auth // reads the `…_file` options anew after a refusal
 	AppID   string        // or the client id, as read when the block was started
 	Account string        // what positions go by: the block's name for it, or AppID
-	DB      string        // path of the checkpoint file; empty when it is off
+	// AccountKey is the field that records get with Account; empty: none.
+	AccountKey string
+	// AccountCode is that of a customer, whose paged logs are collected; empty: those
+	// of the account itself are.
+	AccountCode string
+	DB          string // path of the checkpoint file; empty when it is off
 
 	Logs            []string        // streams, each once
 	SIEMFormat      mimecast.Format // of API 1.0
@@ -41,6 +46,7 @@ type Config struct {
 	Overlap         time.Duration
 	PollInterval    time.Duration
 	TagByType       bool
+	Typed           bool // of API 2.0
 
 	HTTPTimeout time.Duration
 	ProxyURL    *url.URL // nil: the environment decides; may hold a password, so never log it

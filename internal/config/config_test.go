@@ -100,6 +100,10 @@ func TestValues(t *testing.T) {
 	check("account", "  Acme Ltd. (é=1)\t", account, "Acme Ltd. (é=1)")
 	check("account", " ", account, "id")
 	check("account", strings.Repeat("a", 128), account, strings.Repeat("a", 128))
+	key := func(c Config) any { return c.AccountKey + "=" + c.Account }
+	check("account_key", " customer ", key, "customer=id")
+	check("account_key", "é", key, "é=id")
+	check("account_code", "C1A1", func(c Config) any { return c.AccountCode + c.Account }, "C1A1id")
 	check("tagged_malicious", "false", func(c Config) any { return *c.Filter.TaggedMalicious }, false)
 	check("actions", "hold,none", func(c Config) any { return c.Filter.Actions }, []string{"hold", "none"})
 	check("proxy_url", "socks5://user:pass@proxy:1080", func(c Config) any { return c.ProxyURL.Host }, "proxy:1080")
@@ -317,7 +321,7 @@ func TestREADMEHasTheTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := string(b)
-	for name, table := range map[string]string{"options": Markdown(), "logs": LogsMarkdown()} {
+	for name, table := range map[string]string{"options": Markdown(), "logs": LogsMarkdown(), "typed": TypedMarkdown()} {
 		begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
 		before, rest, ok1 := strings.Cut(want, begin)
 		_, after, ok2 := strings.Cut(rest, end)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"fluent-bit-mimecast/internal/record"
 	"fluent-bit-mimecast/mimecast"
 )
 
@@ -43,6 +44,8 @@ func (s *settings) options() []Option {
 		{"secret_key_file", "", "Path of a file that holds it.", s.keys.secretKey.file},
 		{"db", "", "Path of the checkpoint file, made with mode 0600. Needed. `off` keeps no position: every restart reads everything that Mimecast still has again.", db(&c.DB)},
 		{"account", "", "Name that the positions in `db` go by; unless set, the application id or client id as it is read at the start. With a name of its own, a block goes on where it is when that id changes. At most 128 bytes, without `|`.", account(&c.Account)},
+		{"account_key", "", "Field in which each record gets the account's name: `account`, or the id that stands in for it. A record that Mimecast sent with such a field keeps that. At most 64 bytes.", accountKey(&c.AccountKey)},
+		{"account_code", "", "For partners: Mimecast's code of the customer whose logs to collect, by delegated access. The SIEM logs have no such access: they are those of the application's own account, which a warning says. At most 64 letters and digits.", accountCode(&c.AccountCode)},
 		{"logs", "siem,impersonation", "Which logs to collect: " + code(logNames()) + ". `siem_ci` is of API 2.0 alone.", wordsOf(&c.Logs, logNames())},
 		{"siem_types", strings.Join(siemTypes("_"), ","), "Types of `siem` in API 2.0, separated by commas, as Mimecast spells them or with `_` for a space. `type:subtype` collects one subtype alone.", siemTypeList(&c.SIEMTypes, siemTypes(" "))},
 		{"siem_format", "json", "Format to ask API 1.0 for: " + code(formats()) + ". Records come out the same.", oneOf(&c.SIEMFormat, formats())},
@@ -57,6 +60,7 @@ func (s *settings) options() []Option {
 		{"overlap", "1h", "How far back each poll of logs other than the SIEM logs reads again, for events that turn up late. What was delivered before is dropped.", duration(&c.Overlap, 0, 30*day)},
 		{"poll_interval", "60s", "How long to wait once the service has nothing new. After a batch the next one is asked for at once. SIEM logs of API 2.0 wait for at least five minutes.", duration(&c.PollInterval, time.Second, day)},
 		{"tag_by_type", "off", "`on` gives each record the tag `{tag}.{log_source}.{log_type}`. Outputs and filters then have to match that, for instance `mimecast.*`. After 64 such tags, other log types share `{tag}.{log_source}.other`, until the next start.", onOff(&c.TagByType)},
+		{"typed", "off", "`on` gives the numbers, booleans and objects that the SIEM logs of API 2.0 have as texts [their types](#types). `off` leaves a record as Mimecast sent it.", onOff(&c.Typed)},
 		{"http_timeout", "60s", "How long to wait for a connection, for an answer to begin, and for its next bytes.", duration(&c.HTTPTimeout, time.Second, time.Hour)},
 		{"proxy_url", "", "Proxy to use (`http`, `https` or `socks5`). Without it the environment decides (`HTTPS_PROXY`, `NO_PROXY`).", proxyURL(&c.ProxyURL)},
 		{"tls_ca_file", "", "PEM file of the certificate authorities to trust instead of the system's. For the store of the log files of API 2.0 they are added to the system's.", certificates(&c.CAPEM)},
@@ -124,6 +128,25 @@ func LogsMarkdown() string {
 	row(SIEMCI, SIEMCI, "by the record's type", mimecast.SIEMEventsCI())
 	for _, l := range mimecast.Logs() {
 		row(l.Name, l.Family, "`"+l.Name+"`", l.Endpoint)
+	}
+	return b.String()
+}
+
+// TypedMarkdown returns the table of the fields that `typed` is for as it stands in
+// the README.
+func TypedMarkdown() string {
+	names := map[string][]string{}
+	var types []string // in the order of the table
+	for _, f := range record.TypedFields() {
+		if names[f.Type()] == nil {
+			types = append(types, f.Type())
+		}
+		names[f.Type()] = append(names[f.Type()], f.Name)
+	}
+	var b strings.Builder
+	b.WriteString("| type | fields |\n|---|---|\n")
+	for _, t := range types {
+		fmt.Fprintf(&b, "| %s | %s |\n", t, code(names[t]))
 	}
 	return b.String()
 }

@@ -33,15 +33,23 @@ func Parse(get func(key string) string) (Config, error) {
 	if c.Account == "" {
 		c.Account = c.AppID
 	}
+	if c.AccountKey != "" && c.Account != "" && !printable(c.Account, maxAccount) {
+		p.problem("account_key", "the account's name is not of at most %d bytes that can be printed; set account", maxAccount)
+	}
 	if c.Filter.SearchField != "" && c.Filter.Query == "" {
 		p.problem("query", "missing; search_field needs the text to look for")
+	}
+	for _, name := range []string{SIEM, SIEMCI} {
+		if c.AccountCode != "" && slices.Contains(c.Logs, name) {
+			p.warnings = append(p.warnings, "account_code: without effect on the log "+name+", which is of the application's own account: Mimecast documents no way to ask for another's")
+		}
 	}
 	if c.API == 1 {
 		c.SIEMTypes = nil
 		if slices.Contains(c.Logs, SIEMCI) {
 			p.problem("logs", "%s is of API 2.0 alone: leave it out, or set client_id and client_secret in the place of app_id and its keys", SIEMCI)
 		}
-		p.without("1.0", given, "siem_types", "link_allow_cidrs")
+		p.without("1.0", given, "siem_types", "link_allow_cidrs", "typed")
 	} else {
 		p.without("2.0", given, "siem_format", "siem_compress")
 	}

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
+
+	"fluent-bit-mimecast/internal/record"
 )
 
 // parser gathers what is wrong with a block.
@@ -280,6 +283,39 @@ func account(to *string) setter {
 		}
 		*to = value
 	}
+}
+
+// maxField bounds the name of a field, in bytes.
+const maxField = 64
+
+func accountKey(to *string) setter {
+	return func(p *parser, key, value string) {
+		switch {
+		case value == "":
+		case !printable(value, maxField):
+			p.problem(key, "%s is longer than %d bytes, or can't be printed", quote(value), maxField)
+		case record.IsReserved(value):
+			p.problem(key, "%s is a field with a use of its own", quote(value))
+		}
+		*to = value
+	}
+}
+
+func accountCode(to *string) setter {
+	return func(p *parser, key, value string) {
+		if len(value) > maxField || strings.ContainsFunc(value, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
+		}) {
+			p.problem(key, "%s is not a code of at most %d letters and digits", quote(value), maxField)
+		}
+		*to = value
+	}
+}
+
+// printable reports whether a text has at most so many bytes, and only characters
+// that can be printed.
+func printable(s string, most int) bool {
+	return len(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func proxyURL(to **url.URL) setter {

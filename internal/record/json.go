@@ -81,7 +81,7 @@ func (d *JSONDecoder) Object(dst []byte, o Origin, object []byte) ([]byte, error
 		return dst, err
 	case skipSpace(object, end) != len(object):
 		return dst, errSyntax
-	case len(object) > MaxRecord || len(out)-len(dst) > maxEncoded:
+	case len(object) > MaxRecord:
 		return dst, errLong
 	}
 	return out, nil
@@ -299,13 +299,10 @@ func (d *JSONDecoder) record(dst, b []byte) ([]byte, bool, error) {
 		if d.tooLong(end) {
 			return dst, false, errLong
 		}
-		if len(out)-len(dst) > maxEncoded {
-			return dst, false, d.oneRecord(end, errEncoded.Error())
-		}
 		d.source = d.buf[d.pos:end]
 		d.pos = end
 		return out, true, nil
-	case errDepth, errFields:
+	case errDepth, errFields, errEncoded:
 		end, skipErr := skipValue(b, d.pos)
 		if skipErr != nil {
 			return dst, false, skipErr

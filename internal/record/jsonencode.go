@@ -25,12 +25,19 @@ type jsonEncoder struct {
 	headKeys [2]keyRef // its keys
 	keys     []keyRef  // those of head, those that are not in the order, those of objects inside
 	order    order     // of the records' own fields
+	tail     []byte    // the end of every record that lacks its field
+	tailKey  int       // how many bytes of it are the key
+	named    bool      // a record of the file had that field
+	typed    bool      // fields get their types
+	lossless bool      // a value that would not be kept whole is an error
 }
 
 func (e *jsonEncoder) reset(o Origin) {
 	e.origin = o
 	e.setType(o.Type)
 	e.order.reset()
+	e.tail, e.tailKey = o.tail(e.tail[:0])
+	e.named, e.typed = false, o.Typed
 }
 
 // setType makes the start of records of a log_type.
@@ -54,7 +61,7 @@ func (e *jsonEncoder) begin(dst []byte) []byte {
 // record appends the object at b[i] to dst as a record and returns the place
 // behind it. errShort says that the object does not end within b.
 func (e *jsonEncoder) record(dst, b []byte, i int) ([]byte, int, error) {
-	start := len(dst)
+	start, begin := len(dst), i
 	dst = e.begin(dst)
 	i++
 	timed, typed, logType := false, false, e.origin.Type
@@ -81,11 +88,16 @@ func (e *jsonEncoder) record(dst, b []byte, i int) ([]byte, int, error) {
 				return dst[:start], 0, err
 			}
 			if end {
+				if e.typed && len(dst)-start > maxEncoded {
+					return e.untyped(dst[:start], b, begin)
+				}
+				has := e.named && e.hasAccount(dst)
 				setFields(dst[start:], kept)
 				if logType != e.logType {
 					dst = e.retype(dst, start, logType)
 				}
-				return dst, at, nil
+				dst, err = e.finish(dst, start, has)
+				return dst, at, err
 			}
 			behind := i
 			if dst, i, err = appendKey(dst, b, at); err != nil {
@@ -111,8 +123,18 @@ func (e *jsonEncoder) record(dst, b []byte, i int) ([]byte, int, error) {
 			if t := e.origin.TypeOf(text); t != "" {
 				logType, typed = t, true
 			}
+		case k >= isNumeric && e.typed:
+			dst = e.convert(dst, at, k)
 		}
 	}
+}
+
+// untyped appends a record whose types make it too long, without them: what becomes
+// a record must not depend on options.
+func (e *jsonEncoder) untyped(dst, b []byte, i int) ([]byte, int, error) {
+	e.typed = false
+	defer func() { e.typed = true }()
+	return e.record(dst, b, i)
 }
 
 // retype gives the record at start another log_type, which the next begins with.
@@ -120,6 +142,29 @@ func (e *jsonEncoder) retype(dst []byte, start int, logType string) []byte {
 	end := start + len(e.head)
 	e.setType(logType)
 	return slices.Replace(dst, start+bodyAt, end, e.head[bodyAt:]...)
+}
+
+// hasAccount reports whether the record has the field of the tail, which another
+// record of the file may have had.
+func (e *jsonEncoder) hasAccount(dst []byte) bool {
+	if i := e.order.find(e.tail[:e.tailKey]); i >= 0 && e.order.has(i) {
+		return true
+	}
+	return slices.ContainsFunc(e.keys, func(k keyRef) bool { return string(dst[k.at:k.end]) == e.origin.AccountKey })
+}
+
+// finish ends the record at start, which has all its fields, with the account
+// unless it has such a field. The account does not count for whether a record is
+// too long: what becomes a record must not depend on options.
+func (e *jsonEncoder) finish(dst []byte, start int, has bool) ([]byte, error) {
+	if len(dst)-start > maxEncoded {
+		return dst[:start], errEncoded
+	}
+	if has || len(e.tail) == 0 {
+		return dst, nil
+	}
+	setFields(dst[start:], int(binary.BigEndian.Uint16(dst[start+countAt:]))+1)
+	return append(dst, e.tail...), nil
 }
 
 // place looks where the field whose key was appended to dst at mark, and which is
@@ -133,7 +178,10 @@ func (e *jsonEncoder) place(next int, raw, dst []byte, mark int, first bool) (ki
 		k = isTime
 	case e.origin.TypeOf != nil && (string(key) == "type" || string(key) == "eventType"):
 		k = isType
+	case e.origin.Typed:
+		k = typedKind(key)
 	}
+	e.named = e.named || e.isAccount(dst[ref.at:ref.end])
 	found := e.order.find(dst[mark:])
 	switch {
 	case found >= 0 && e.order.has(found), found < 0 && e.repeated(dst, 0, ref):
@@ -272,6 +320,9 @@ func (e *jsonEncoder) members(dst, b []byte, i, depth int) ([]byte, int, int, er
 			return dst, 0, 0, err
 		}
 		if e.repeated(dst, first, ref) {
+			if e.lossless {
+				return dst, 0, 0, errLoss
+			}
 			dst = dst[:mark]
 			continue
 		}
@@ -288,6 +339,11 @@ func (e *jsonEncoder) repeated(dst []byte, first int, ref keyRef) bool {
 		}
 	}
 	return false
+}
+
+// isAccount reports whether a field has the name of the tail's.
+func (e *jsonEncoder) isAccount(key []byte) bool {
+	return len(e.tail) > 0 && string(key) == e.origin.AccountKey
 }
 
 // isTime reports whether a field holds the time of the record.
@@ -344,6 +400,11 @@ func (e *jsonEncoder) value(dst, b []byte, i, depth int) ([]byte, int, error) {
 		return append(dst, 0xc2), end, nil
 	case 'n':
 		return append(dst, 0xc0), end, nil
+	}
+	if e.lossless && bytes.ContainsAny(b[i:end], ".eE") {
+		if _, exact := exactFloat(b[i:end]); !exact {
+			return dst, 0, errLoss
+		}
 	}
 	return appendNumber(dst, b[i:end]), end, nil
 }

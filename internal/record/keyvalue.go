@@ -89,8 +89,6 @@ func (d *KeyValueDecoder) Next(dst []byte) ([]byte, error) {
 			return dst, d.damage(cutShort)
 		case d.tooLong(end):
 			return dst, d.damage(tooLong)
-		case err == nil && len(out)-len(dst) > maxEncoded:
-			err = errEncoded
 		}
 		at := d.at()
 		d.source, d.pos = b[d.pos:end], end
@@ -173,7 +171,17 @@ func (d *KeyValueDecoder) record(dst, b []byte) ([]byte, int, error) {
 		d.strict = true
 		out, end, err = d.fields(dst, b)
 	}
+	if err == nil {
+		out, err = d.json.finish(out, len(dst), d.json.named && d.hasAccount(b))
+	}
 	return out, end, err
+}
+
+// hasAccount reports whether the line that was read last has the field that the
+// account goes into.
+func (d *KeyValueDecoder) hasAccount(b []byte) bool {
+	key := []byte(d.json.origin.AccountKey)
+	return d.repeated(b, key, d.order.findText(key))
 }
 
 // fields appends the line at pos as a record, and returns the place after it.
@@ -343,6 +351,7 @@ func (d *KeyValueDecoder) place(next int, line []byte, i, eq int, encoded []byte
 		return isRepeated, next
 	}
 	k := kindOf(key)
+	d.json.named = d.json.named || d.json.isAccount(key)
 	if found >= 0 {
 		d.order.fields[found].seen = d.order.record
 		return k, max(next, found+1)

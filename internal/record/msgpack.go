@@ -48,6 +48,11 @@ type Origin struct {
 	// Bare has every object outside a list be a record: none goes around a list of
 	// records. API 2.0 has no such objects, and looking for them takes time.
 	Bare bool
+	// AccountKey is a field that a record without one of that name gets, with the
+	// text Account; empty: none does. It is not one that [IsReserved] names.
+	AccountKey, Account string
+	// Typed gives [TypedFields] of JSON records their types.
+	Typed bool
 }
 
 // The fields that name a record's origin.
@@ -55,6 +60,17 @@ const (
 	keySource = "log_source"
 	keyType   = "log_type"
 )
+
+// IsReserved reports whether a field has a use of its own, so that it can't be
+// [Origin].AccountKey: those that this package adds to records, and those that
+// hold Mimecast's code of the account, by which positions are checked.
+func IsReserved(field string) bool {
+	switch field {
+	case keySource, keyType, keyAmbiguous, keyOriginal, keyFile, keyError, keyOffset, keyEncoding, keyRaw, "acc", "accountId":
+		return true
+	}
+	return false
+}
 
 // head encodes the start of every record of an origin: its time, its map
 // header, and the two fields that name the origin, whose keys it returns.
@@ -72,6 +88,18 @@ func (o Origin) head(dst []byte) ([]byte, [2]keyRef) {
 	dst = msgp.AppendString(dst, keyType)
 	keys[1] = keyRef{len(dst) - start - len(keyType), len(dst) - start}
 	return msgp.AppendString(dst, o.Type), keys
+}
+
+// tail encodes the field with the account, which ends a record, and returns how
+// many bytes of it are its key. It is empty if there is none to add.
+func (o Origin) tail(dst []byte) (_ []byte, key int) {
+	if o.AccountKey == "" {
+		return dst, 0
+	}
+	start := len(dst)
+	dst = msgp.AppendString(dst, o.AccountKey)
+	key = len(dst) - start
+	return msgp.AppendString(dst, o.Account), key
 }
 
 // LogType returns the log_type of an encoded record. It is a part of the record.

@@ -13,6 +13,15 @@ import (
 // Unparsed is the log_type of records that hold what could not be read.
 const Unparsed = "unparsed"
 
+// The fields of such records.
+const (
+	keyFile     = "file"
+	keyError    = "error"
+	keyOffset   = "offset"
+	keyEncoding = "encoding"
+	keyRaw      = "raw"
+)
+
 // MaxRaw bounds the raw bytes in one such record.
 const MaxRaw = 128 << 10
 
@@ -30,23 +39,27 @@ func AppendUnparsed(dst []byte, o Origin, p Piece) []byte {
 	start := len(dst)
 	o.Type = Unparsed
 	dst, _ = o.head(dst)
-	dst = msgp.AppendString(dst, "file")
+	dst = msgp.AppendString(dst, keyFile)
 	dst = msgp.AppendString(dst, p.File)
-	dst = msgp.AppendString(dst, "error")
+	dst = msgp.AppendString(dst, keyError)
 	dst = msgp.AppendString(dst, p.Error)
-	dst = msgp.AppendString(dst, "offset")
+	dst = msgp.AppendString(dst, keyOffset)
 	dst = msgp.AppendInt64(dst, p.Offset)
-	fields := 6
-	if !utf8.Valid(p.Raw) {
-		dst = msgp.AppendString(dst, "encoding")
+	fields, text := 6, utf8.Valid(p.Raw)
+	if !text {
+		dst = msgp.AppendString(dst, keyEncoding)
 		dst = msgp.AppendString(dst, "base64")
 		fields++
 	}
-	dst = msgp.AppendString(dst, "raw")
-	if fields == 6 {
+	dst = msgp.AppendString(dst, keyRaw)
+	if text {
 		dst = msgp.AppendStringFromBytes(dst, p.Raw)
 	} else {
 		dst = msgp.AppendString(dst, base64.StdEncoding.EncodeToString(p.Raw))
+	}
+	if o.AccountKey != "" {
+		dst, _ = o.tail(dst)
+		fields++
 	}
 	setFields(dst[start:], fields)
 	return dst

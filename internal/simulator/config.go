@@ -50,6 +50,11 @@ type Config struct {
 	RateLimit  int
 	RateWindow time.Duration
 
+	// AccountCode is the customer whose events are served: a request for a page of
+	// them must name it in meta.accountCode. Empty means the caller's own, and that
+	// none may be named. What the service answers to another is not documented.
+	AccountCode string
+
 	// DefaultPageSize (25) is used when a request names no page size, and
 	// MaxPageSize (500) when it names a larger one.
 	DefaultPageSize, MaxPageSize int

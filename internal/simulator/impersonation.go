@@ -26,11 +26,15 @@ func (s *Server) parseImpersonation(body []byte) (ask impersonationAsk, refusal 
 				PageSize  *int    `json:"pageSize"`
 				PageToken *string `json:"pageToken"`
 			} `json:"pagination"`
+			AccountCode string `json:"accountCode"`
 		} `json:"meta"`
 		Data []json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(body, &request); err != nil {
 		return ask, s.refuse(http.StatusBadRequest, failure{Code: codeJSON, Message: "The body is not the JSON expected"}), false
+	}
+	if request.Meta.AccountCode != s.config.AccountCode {
+		return ask, s.refuseField(codeValue, "accountCode"), false
 	}
 	wanted := request.Meta.Pagination
 	ask.size = s.config.DefaultPageSize

@@ -25,10 +25,16 @@ type siemAsk struct {
 // without compress false.
 func (s *Server) parseSIEM(body []byte) (ask siemAsk, refusal answer, ok bool) {
 	var request struct {
+		Meta struct {
+			AccountCode *string `json:"accountCode"`
+		} `json:"meta"`
 		Data []siemAsk `json:"data"`
 	}
 	if err := json.Unmarshal(body, &request); err != nil {
 		return ask, s.refuse(http.StatusBadRequest, failure{Code: codeJSON, Message: "The body is not the JSON expected"}), false
+	}
+	if request.Meta.AccountCode != nil {
+		return ask, s.refuseField(codeValue, "accountCode"), false
 	}
 	if len(request.Data) != 1 {
 		return ask, s.refuseField(codeNull, "data"), false
