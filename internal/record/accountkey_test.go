@@ -120,7 +120,7 @@ func TestAccountKeyOfUnparsed(t *testing.T) {
 func TestAccountKeyChangesNoBound(t *testing.T) {
 	var d JSONDecoder
 	seen := map[bool]bool{}
-	for extra := range 200 {
+	for extra := 0; extra < 200; extra += 7 { // the account is longer
 		// A number of four bytes takes nine when it is encoded.
 		object := []byte(`{"a":[` + strings.Repeat("1e5,", maxEncoded/9-1000) + `1],"b":"` + strings.Repeat("x", 9000+extra-150) + `"}`)
 		_, without := d.Object(nil, origin(), object)
