@@ -334,6 +334,7 @@ func (r *rig) run(d time.Duration) {
 			time.Sleep(min(past/100, time.Until(end)))
 		}
 	}
+	synctest.Wait() // for what the service did to be seen
 }
 
 // stop ends the collector as the host does: what is in the ring is taken first.
