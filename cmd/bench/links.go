@@ -104,7 +104,7 @@ func (b *bench) links(records int64) error {
 	row("deflated", fmt.Sprintf("%.0f", float64(s.packed)/float64(all)), fmt.Sprintf("%.0f", float64(f.packed)/float64(int64(len(f.archives))*f.records)), "")
 	types := int64(len(simulator.EventTypes()))
 	each := max(records/types/fileRecords, 1)
-	var ours, before, ratios, rates, ratesBefore []float64
+	var ours, before, ratios, rates, ratesBefore, growths []float64
 	var peaks, peaksBefore []int
 	for range b.rounds {
 		a, err := b.collectLinks(int(each), each*types*fileRecords)
@@ -119,10 +119,12 @@ func (b *bench) links(records int64) error {
 		ratios = append(ratios, float64(a.perRecord())/float64(c.perRecord()))
 		rates, ratesBefore = append(rates, a.rate()), append(ratesBefore, c.rate())
 		peaks, peaksBefore = append(peaks, a.peak), append(peaksBefore, c.peak)
+		growths = append(growths, a.growth())
 	}
 	row("CPU of the whole process for a record, API 2.0; API 1.0, JSON in zip", fmt.Sprintf("%.2f µs", median(ours)), fmt.Sprintf("%.2f µs", median(before)), fmt.Sprintf("%.2f", median(ratios)))
 	row("CPU for a KiB of log files, API 2.0; API 1.0", fmt.Sprintf("%.2f µs", median(ours)/size*1024), fmt.Sprintf("%.2f µs", median(before)/sizeBefore*1024), fmt.Sprintf("%.2f", median(ratios)*sizeBefore/size))
 	row("records a second, API 2.0; API 1.0", thousands(median(rates)), thousands(median(ratesBefore)), fmt.Sprintf("%.2f", median(rates)/median(ratesBefore)))
+	row(fmt.Sprintf("CPU for a record, API 2.0: last fifth of %d records; first fifth", each*types*fileRecords), "", "", fmt.Sprintf("%.2f", median(growths)))
 	row("peak memory, API 2.0; API 1.0", megabytes(median(peaks)), megabytes(median(peaksBefore)), "")
 	return b.linksMemory(int(min(each, memoryFiles)), min(each, memoryFiles)*types*fileRecords)
 }
