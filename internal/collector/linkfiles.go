@@ -24,9 +24,12 @@ const (
 	// maxOdd is after how many times a file that came odd each time in another way
 	// is taken as it is.
 	maxOdd = 8
+	// slotPatience is how long a download waits for those of other types, which may
+	// hang.
+	slotPatience = 20 * time.Second
 	// linkMemory is how much of a file is kept in memory; a larger one goes to a file
 	// that has no name.
-	linkMemory = 1 << 20
+	linkMemory = 256 << 10
 	// linkYoung is how old a link may be for its refusal to count.
 	linkYoung = 5 * time.Minute
 )
@@ -39,7 +42,7 @@ type linkPage struct {
 	logType string
 	typed   bool // see [record.Origin].Typed
 	shared  *linksShared
-	slot    chan struct{} // for one file, so that no type waits for others that hang
+	slot    chan struct{} // of its own, for one file
 	scratch func() (scratch, error)
 
 	pos   position.Links // after what is in the queue
@@ -154,17 +157,32 @@ func (p *linkPage) late(ctx context.Context) map[string]bool {
 // one that is late counts as it is.
 func (p *linkPage) download(ctx context.Context, list []mimecast.SIEMLink, late map[string]bool, to chan<- download) {
 	for _, l := range list {
-		var slot chan struct{}
-		select {
-		case p.slot <- struct{}{}:
-			slot = p.slot
-		case p.shared.slots <- struct{}{}:
-			slot = p.shared.slots
-		case <-ctx.Done():
+		slot := p.takeSlot(ctx)
+		if slot == nil {
 			return
 		}
 		if !p.pass(ctx, download{link: l, at: time.Now(), slot: slot}, late[l.Path], to) {
 			return
+		}
+	}
+}
+
+// takeSlot waits for a slot that the types share, and after a while for the type's own
+// too. It returns nil when ctx ends.
+func (p *linkPage) takeSlot(ctx context.Context) chan struct{} {
+	patience := time.NewTimer(slotPatience)
+	defer patience.Stop()
+	var own chan struct{} // not yet
+	for {
+		select {
+		case p.shared.slots <- struct{}{}:
+			return p.shared.slots
+		case own <- struct{}{}:
+			return own
+		case <-patience.C:
+			own = p.slot
+		case <-ctx.Done():
+			return nil
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// linkSlots bounds the files that are downloaded ahead, of all types of a block,
-	// besides one of each type.
+	// linkSlots bounds the files that are downloaded and not yet decoded, of all types
+	// of a block, as long as none takes long.
 	linkSlots = 4
 	// linkReaders bounds the files that are decoded at a time, of all types of a block.
 	// Each holds up to holdBytes of records.
@@ -28,7 +28,7 @@ const (
 type linksShared struct {
 	source  linkLog
 	quota   *quota
-	slots   chan struct{}              // one for each file that is downloaded ahead
+	slots   chan struct{}              // one for each file that is downloaded and not yet decoded
 	readers chan *record.Reader        // that nobody uses
 	keep    func(position.Calls) error // over a restart
 	log     *slog.Logger
