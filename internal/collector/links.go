@@ -67,7 +67,11 @@ func (p *links) load(s *checkpoint.Store) error {
 		return nil
 	}
 	// A position without a time gives a day that firstDay raises to the earliest.
-	p.at.pos.From, p.at.pos.At = before.At.UTC().AddDate(0, 0, -1).Format(time.DateOnly), before.At
+	since := before.At
+	if !before.Last.IsZero() && before.Last.Before(since) {
+		since = before.Last // what came late in API 1.0 may not have come yet
+	}
+	p.at.pos.From, p.at.pos.At = since.UTC().AddDate(0, 0, -1).Format(time.DateOnly), before.At
 	p.s.report.starts(p.at.pos.At)
 	p.s.log.Info("going on from where API 1.0 ended", "from", p.firstDay(), "position", before.At.UTC().Format(time.RFC3339),
 		"means", "no event is missed; those of a day or two come again, in the form of API 2.0")

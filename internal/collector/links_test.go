@@ -302,7 +302,7 @@ func TestGoingOnFromAPI1(t *testing.T) {
 		r.run(30 * time.Minute)
 		r.stop()
 		r.clean()
-		r.logged("going on from where API 1.0 ended", "from=1999-12-3")
+		r.logged("going on from where API 1.0 ended", "from=1999-12-30") // the day before the last record
 		r.count("going on from where API 1.0 ended", len(mimecast.SIEMTypes()))
 	})
 }

@@ -362,6 +362,9 @@ func (p *siem) decode(ctx context.Context, f *fetched, d *decoding) error {
 func (p *siem) finish(ctx context.Context, f *fetched, d *decoding, seen codes) error {
 	next := p.pos
 	next.Batch, next.At = position.BatchAt(f.request, d.at), p.s.upTo(p.pos.At)
+	if newest := p.s.out.Newest(); newest > 0 {
+		next.Last = time.Unix(int64(newest), 0).UTC()
+	}
 	if !f.own() {
 		next = next.Follow(f.next)
 	}

@@ -48,12 +48,15 @@ type SIEM struct {
 
 	// At is the time up to which logs were delivered, by the service's clock.
 	At time.Time `json:"at"`
+	// Last is that of the newest record of the last batch with any; zero when it is not
+	// known. API 2.0 goes on from there.
+	Last time.Time `json:"last,omitzero"`
 }
 
 // Follow returns the position at the token that the current batch leads to.
 func (s SIEM) Follow(token string) SIEM {
 	previous := s.Batch
-	next := SIEM{Previous: &previous, At: s.At}
+	next := SIEM{Previous: &previous, At: s.At, Last: s.Last}
 	if s.Refused != nil {
 		// It is expected here, and skipped if the batch begins with it.
 		next.Batch = *s.Refused
