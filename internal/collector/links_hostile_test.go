@@ -225,7 +225,6 @@ func TestRefusedLinksCostFewCalls(t *testing.T) {
 		for _, w := range waits {
 			longest = max(longest, w)
 		}
-		t.Logf("peak of broken types %d calls; waits of the good type %v", broken.peak(), waits)
 		if peak := broken.peak(); peak > 20 || longest > 7*time.Minute {
 			t.Errorf("%d calls in a quarter of an hour for files that are refused; another type waits for up to %v", peak, longest)
 		}
