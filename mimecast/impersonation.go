@@ -11,7 +11,7 @@ func Impersonation() Log {
 		Endpoint: Endpoint{
 			Path:       "/api/ttp/impersonation/get-logs",
 			Permission: "Monitoring | Impersonation Protection | Read",
-			Product:    "Security Events",
+			Product:    productSecurity,
 			Page:       "https://integrations.mimecast.com/documentation/endpoint-reference/logs-and-statistics/get-ttp-impersonation-protect-logs/",
 		},
 		List: "impersonationLogs", ID: "id", Time: "eventTime",

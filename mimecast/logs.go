@@ -4,6 +4,15 @@ package mimecast
 // which a user reads of them. A row is all that is known of its log.
 func Logs() []Log {
 	return []Log{
+		URL(),
+		Attachment(),
 		Impersonation(),
+		DLP(),
+		Audit(),
+		ArchiveSearch(),
+		ArchiveView(),
+		MessageRelease(),
+		Rejections(),
+		ThreatIntel(),
 	}
 }

@@ -3,6 +3,7 @@ package mimecast
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -11,6 +12,7 @@ import (
 type PageRequest struct {
 	From, To time.Time // whole seconds, both inclusive
 	Filter   Filter    // of this log; nil: all events
+	Kind     string    // one of [Log].Kinds, where the log has some
 	Size     int       // most events of the page
 	Token    string    // empty: the first page
 	// AccountCode is Mimecast's code of a customer who lets the caller, a partner,
@@ -27,7 +29,7 @@ type Page struct {
 
 // Event is one event of a page.
 type Event struct {
-	ID   string    // unique; empty when the log has none or the service sent none
+	ID   string    // unique, with the version; empty when the log has none or the service sent none
 	Time time.Time // zero when it is missing or unreadable
 	JSON []byte    // the event as the service spelled it: one JSON value
 }
@@ -50,14 +52,24 @@ func (c *Client) Page(ctx context.Context, l Log, r PageRequest) (Page, error) {
 		Pagination  pagination `json:"pagination"`
 		AccountCode string     `json:"accountCode,omitempty"`
 	}
-	a, err := c.post(ctx, l.Endpoint, map[string]any{
-		"meta": meta{pagination{r.Size, r.Token}, r.AccountCode},
-		"data": []any{filter},
-	})
+	about := meta{pagination{r.Size, r.Token}, r.AccountCode}
+	if l.bundle {
+		about.Pagination.PageToken = ""
+		if r.Token != "" {
+			filter["token"] = r.Token
+		}
+	}
+	a, err := c.post(ctx, l.Endpoint, map[string]any{"meta": about, "data": []any{filter}})
+	if err != nil && l.bundle {
+		return Page{}, withoutNoFeed(err)
+	}
 	if err != nil {
 		return Page{}, err
 	}
 	defer a.body.Close()
+	if l.bundle {
+		return l.bundlePage(a)
+	}
 	e, err := a.envelope()
 	if err != nil {
 		return Page{}, err
@@ -67,7 +79,10 @@ func (c *Client) Page(ctx context.Context, l Log, r PageRequest) (Page, error) {
 
 // filter is what the request says of the events to get.
 func (l Log) filter(r PageRequest) (map[string]any, error) {
-	members := map[string]any{}
+	members := maps.Clone(l.Always)
+	if members == nil {
+		members = map[string]any{}
+	}
 	if r.Filter != nil {
 		if other := r.Filter.Log().Name; other != l.Name {
 			return nil, fmt.Errorf("%s: a filter of the log %s", l.Endpoint.Path, other)
@@ -82,6 +97,9 @@ func (l Log) filter(r PageRequest) (map[string]any, error) {
 	}
 	if l.OldestFirst {
 		members["oldestFirst"] = true
+	}
+	if l.KindFilter != "" {
+		members[l.KindFilter] = r.Kind
 	}
 	members[l.From] = r.From.UTC().Format(l.TimeLayout)
 	members[l.To] = r.To.UTC().Format(l.TimeLayout)
@@ -121,6 +139,9 @@ func (l Log) events(list []rawJSON) []Event {
 		ev := Event{JSON: raw}
 		if l.ID != "" {
 			ev.ID = text(raw, l.ID)
+		}
+		if ev.ID != "" && l.Version != "" {
+			ev.ID += " " + text(raw, l.Version)
 		}
 		for _, layout := range []string{timeLayout, time.RFC3339} {
 			if t, err := time.Parse(layout, text(raw, l.Time)); err == nil {

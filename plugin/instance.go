@@ -77,7 +77,9 @@ func started(plug unsafe.Pointer) bool {
 
 	i.values = map[string]string{}
 	for _, o := range config.Options() {
-		i.values[o.Key] = input.FLBPluginConfigKey(plug, o.Key)
+		for _, key := range o.Keys() {
+			i.values[key] = input.FLBPluginConfigKey(plug, key)
+		}
 	}
 	if i.values["tag_by_type"] != "" {
 		h.findTag(plug)

@@ -125,10 +125,15 @@ func (c *Collector) share(quotas *Quotas) {
 func (c *Collector) makeStreams(newScratch func(string) (scratch, error)) {
 	shared := &clock{log: c.log, client: c.client}
 	customer := newTenant(c.cfg.BaseURL.Host, c.cfg.AppID, c.client.Application, c.log)
-	for _, key := range Keys(c.cfg) {
-		s := c.newStream(key, shared, customer)
+	lacking := map[string]*sync.Once{}
+	for _, name := range c.cfg.Optional {
+		lacking[name] = new(sync.Once)
+	}
+	for _, p := range parts(c.cfg) {
+		s := c.newStream(p.key, shared, customer)
+		s.optional = lacking[p.log]
 		c.streams = append(c.streams, s)
-		c.pollers = append(c.pollers, newPoller(s, c.cfg, c.shared, newScratch))
+		c.pollers = append(c.pollers, newPoller(s, c.cfg, p, c.shared, newScratch))
 	}
 }
 

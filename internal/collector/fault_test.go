@@ -280,7 +280,7 @@ func TestAnOldPosition(t *testing.T) {
 		r.logged("level=ERROR msg=\"fetching fails\"", "position_age=6.0d")
 		r.notLogged("logs are lost")
 		r.run(26 * time.Hour)
-		r.logged("logs are lost: the position is older than the seven days")
+		r.logged("logs are lost: the service no longer keeps them")
 		if n := strings.Count(r.log.String(), "logs are lost"); n != 1 {
 			r.t.Errorf("the gap is said %d times", n)
 		}

@@ -35,6 +35,7 @@ type links struct {
 }
 
 func newLinks(s *stream, cfg config.Config, kind string, shared *linksShared, newFile func(dir string) (scratch, error)) *links {
+	s.report.keeps = retention
 	return &links{
 		s: s,
 		at: linkPage{

@@ -1,9 +1,14 @@
 package collector
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
+	"net/http"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -25,6 +30,9 @@ const idsKept = 2 * time.Hour
 // follows in a row.
 const maxEmptyPages = 3
 
+// maxEmptyPagesOfWindow is the same for a window, which would not move otherwise.
+const maxEmptyPagesOfWindow = 100
+
 // tokenPatience is how long a page may bring nothing but errors before its
 // token is given up: what the service answers to a stale one is not known.
 const tokenPatience = 30 * time.Minute
@@ -32,6 +40,26 @@ const tokenPatience = 30 * time.Minute
 // maxDrift is how far the service's clock may turn out to be from what a poll
 // took it to be.
 const maxDrift = 10 * time.Second
+
+// A log that comes newest first is read in windows of time: its position moves when
+// all pages of one are read. A window with more new events than maxWindow is asked for
+// again with half the time, and so is one that can't be read to its end.
+const (
+	longestWindow  = 24 * time.Hour
+	shortestWindow = time.Minute
+	maxWindow      = 50_000
+)
+
+// Why another poll follows at once: the window is not the last, or it is asked for
+// again, shorter.
+var (
+	errNextWindow  = errors.New("another window follows")
+	errLargeWindow = errors.New("the window has too many events")
+)
+
+// refreshAfter is how much later than it is kept by an event must still be served
+// for its id to be kept for longer.
+const refreshAfter = time.Hour
 
 // errClock ends a poll that began by a clock that was off: before the first
 // answer, this machine's is all there is.
@@ -42,28 +70,29 @@ var errClock = errors.New("the service's clock is another one")
 // delivered by its id.
 type paged struct {
 	s        *stream
-	log      mimecast.Log    // its Family is log_source, its Name log_type
+	log      mimecast.Log    // its Family is log_source
+	kind     string          // see [mimecast.PageRequest].Kind
+	logType  string          // the kind, or the log's Name
 	filter   mimecast.Filter // nil: all events
 	pageSize int
 	customer string // see [mimecast.PageRequest].AccountCode
 
 	lookback, overlap, interval time.Duration
+	window                      time.Duration // of the next poll, beyond the overlap
 
 	pos       position.Paged // behind what is in the queue
 	delivered map[[16]byte]int64
 	decoder   record.JSONDecoder
 }
 
-func newPaged(s *stream, cfg config.Config, log mimecast.Log) *paged {
-	p := &paged{
-		s: s, log: log, pageSize: cfg.PageSize, customer: cfg.AccountCode,
-		lookback: cfg.InitialLookback, overlap: cfg.Overlap, interval: cfg.PollInterval,
+func newPaged(s *stream, cfg config.Config, log mimecast.Log, kind string) *paged {
+	s.report.keeps = log.Keeps
+	return &paged{
+		s: s, log: log, kind: kind, logType: cmp.Or(kind, log.Name), filter: cfg.Filter(log.Name),
+		pageSize: cfg.PageSize, customer: cfg.AccountCode,
+		lookback: cfg.InitialLookback, overlap: cfg.Overlap, interval: cfg.PollInterval, window: longestWindow,
 		delivered: map[[16]byte]int64{},
 	}
-	if cfg.Filter.Log().Name == log.Name {
-		p.filter = cfg.Filter
-	}
-	return p
 }
 
 func (p *paged) load(s *checkpoint.Store) error {
@@ -96,6 +125,9 @@ func (p *paged) poll(ctx context.Context) error {
 		case err == nil:
 			p.s.worked(&backoff)
 			err, begun = sleep.For(ctx, p.interval), 0
+		case err == errNextWindow, err == errLargeWindow:
+			p.s.worked(&backoff)
+			err, begun = ctx.Err(), 0
 		case err == errCircle:
 			p.s.report.fails(err, p.interval)
 			err, begun = sleep.For(ctx, p.interval), 0
@@ -112,11 +144,15 @@ func (p *paged) poll(ctx context.Context) error {
 
 // pagedRun is one poll and how far it has come.
 type pagedRun struct {
+	older  bool                 // the log's older endpoint is asked
 	ask    mimecast.PageRequest // of the next page
 	now    time.Time            // when it began, by the service's clock; the same for all pages
 	events int
+	fresh  int                 // of them, those that were not delivered before
 	empty  int                 // pages without events since the last one with some
 	seen   map[uint64]struct{} // hashes of the tokens asked for and of the pages' events
+	// twins is how many events without an id came with the same content, by its hash.
+	twins map[[16]byte]uint64
 
 	// Times of the first and the last event that came, and of the newest, of
 	// those between ask.From and ask.To. Zero before the first.
@@ -125,16 +161,27 @@ type pagedRun struct {
 
 func (p *paged) newRun() *pagedRun {
 	now := p.s.client.Now()
-	run := &pagedRun{now: now, seen: map[uint64]struct{}{}}
-	run.ask = mimecast.PageRequest{From: p.pos.From(p.overlap), To: now.Truncate(time.Second), Filter: p.filter, Size: p.pageSize, AccountCode: p.customer}
+	run := &pagedRun{now: now, seen: map[uint64]struct{}{}, twins: map[[16]byte]uint64{}}
+	from, to := p.pos.From(p.overlap), now.Truncate(time.Second)
 	if p.pos.IsZero() {
-		run.ask.From = now.Add(-p.lookback).Truncate(time.Second)
+		from = now.Add(-p.lookback).Truncate(time.Second)
 	}
-	if run.ask.To.Before(run.ask.From) {
-		run.ask.To = run.ask.From
+	if p.log.Keeps > 0 && from.Before(now.Add(keepsMargin-p.log.Keeps)) {
+		from = now.Add(keepsMargin - p.log.Keeps).Truncate(time.Second)
 	}
+	if end := from.Add(p.overlap + p.window); !p.log.OldestFirst && end.Before(to) {
+		to = end
+	}
+	if to.Before(from) {
+		to = from
+	}
+	run.ask = mimecast.PageRequest{From: from, To: to, Kind: p.kind, Filter: p.filter, Size: p.pageSize, AccountCode: p.customer}
 	return run
 }
+
+// keepsMargin is how much less far back than the service allows is asked for: time
+// goes on while a window is read.
+const keepsMargin = 10 * time.Minute
 
 // came notes the time of an event. One that was not asked for says nothing of
 // how far the pages have come.
@@ -183,7 +230,7 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 		p.s.log.Debug("polled", "from", run.ask.From.UTC().Format(time.RFC3339), "to", run.ask.To.UTC().Format(time.RFC3339), "events", run.events, "new", len(p.delivered)-known)
 	}()
 	for {
-		page, err := p.page(ctx, run.ask)
+		page, err := p.page(ctx, run)
 		if drift := p.s.client.Now().Sub(run.now) - time.Since(began); err == nil && run.ask.Token == "" && drift.Abs() > maxDrift {
 			err = errClock
 		}
@@ -196,22 +243,58 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 		}
 		switch {
 		case page.Next == "", run.empty > 0 && page.Next == run.ask.Token:
-			next := position.Paged{Newest: p.pos.Newest, LastPoll: run.ask.To}
-			if run.newest.After(next.Newest) {
-				next.Newest = run.newest
-			}
-			return p.complete(ctx, next, run.ask.To)
+			return p.finish(ctx, run)
 		case circle || run.saw(xxhash.Sum64String(page.Next)):
 			return p.giveUp(ctx, b, run, errCircle)
-		case run.empty == maxEmptyPages:
+		case run.empty == maxEmptyPages && p.log.OldestFirst:
 			// It looks like the end and need not be.
 			return p.complete(ctx, p.reached(run), run.ask.To)
+		case run.empty == maxEmptyPagesOfWindow:
+			return p.finish(ctx, run)
+		case run.fresh > maxWindow && !p.log.OldestFirst && p.shorten(run):
+			return errLargeWindow
+		case run.fresh > maxWindow && p.log.OldestFirst && p.reached(run) != p.pos:
+			next := p.reached(run) // what is known by then need not be kept
+			if err := p.complete(ctx, next, upTo(next)); err != nil {
+				return err
+			}
+			return errNextWindow
 		}
 		if next := p.reached(run); next != p.pos {
 			p.s.report.fetched(upTo(next))
 		}
 		run.ask.Token = page.Next
 	}
+}
+
+// finish moves the position after a poll that read all pages. It returns
+// errNextWindow if another poll is to follow at once.
+func (p *paged) finish(ctx context.Context, run *pagedRun) error {
+	next := position.Paged{Newest: p.pos.Newest, LastPoll: run.ask.To, Windows: !p.log.OldestFirst}
+	if run.newest.After(next.Newest) {
+		next.Newest = run.newest
+	}
+	if err := p.complete(ctx, next, run.ask.To); err != nil {
+		return err
+	}
+	if run.fresh < maxWindow/4 {
+		p.window = min(2*p.window, longestWindow)
+	}
+	if run.ask.To.Before(run.now.Truncate(time.Second)) {
+		return errNextWindow
+	}
+	return nil
+}
+
+// shorten has the next window take half the time of a poll's. It reports false if
+// that can't be.
+func (p *paged) shorten(run *pagedRun) bool {
+	took := run.ask.To.Sub(run.ask.From) - p.overlap
+	if took <= shortestWindow {
+		return false
+	}
+	p.window = max(min(took, p.window)/2, shortestWindow)
+	return true
 }
 
 // checkTenant finds out whether a position that was reached with another host or
@@ -247,26 +330,36 @@ func (p *paged) checkTenant(ctx context.Context) error {
 	from.adopt(now)
 	start := p.s.client.Now().Add(-p.lookback)
 	if p.pos.IsZero() || p.pos.From(p.overlap).After(start) {
-		p.pos = position.Paged{LastPoll: start.Add(p.overlap)}
+		p.pos = position.Paged{LastPoll: start.Add(p.overlap), Windows: !p.log.OldestFirst}
 		p.s.report.fetched(start)
 	}
 	return p.s.out.Move(ctx, checkpoint.Change{Position: p.pos})
 }
 
-// page asks for a page until it comes. It returns an error when a page after the
-// first is refused twice or fails for long: another poll gets other tokens.
-func (p *paged) page(ctx context.Context, r mimecast.PageRequest) (mimecast.Page, error) {
+// page asks for a poll's next page until it comes. It returns an error when a page
+// is refused twice or fails for long, if another poll gets other tokens or takes a
+// shorter window.
+func (p *paged) page(ctx context.Context, run *pagedRun) (mimecast.Page, error) {
 	var backoff mimecast.Backoff
 	began := time.Now()
+	log := p.log
 	for again := false; ; again = true {
-		page, err := p.s.client.Page(ctx, p.log, r)
+		if run.older {
+			log.Endpoint = log.Older
+		}
+		page, err := p.s.client.Page(ctx, log, run.ask)
 		if err == nil {
 			p.s.answered()
 			return page, nil
 		}
 		var refusal *mimecast.APIError
-		refused := errors.As(err, &refusal) && !refusal.Retryable && !mimecast.IsCredentials(err)
-		if r.Token != "" && again && (refused || time.Since(began) > tokenPatience) {
+		isRefusal := errors.As(err, &refusal)
+		if isRefusal && refusal.Status == http.StatusNotFound && run.ask.Token == "" && !run.older && log.Older.Path != "" {
+			run.older = true
+			continue
+		}
+		refused := isRefusal && !refusal.Retryable && !mimecast.IsCredentials(err)
+		if (run.ask.Token != "" || !p.log.OldestFirst) && again && (refused || time.Since(began) > tokenPatience) {
 			return page, err
 		}
 		// What was taken is delivered while the rest is retried.
@@ -280,7 +373,8 @@ func (p *paged) page(ctx context.Context, r mimecast.PageRequest) (mimecast.Page
 }
 
 // takeAll takes a page's events. It reports whether an earlier page of the poll
-// had just the same.
+// had just the same. Those of such a page that have no id are not taken: they are
+// no more events.
 func (p *paged) takeAll(ctx context.Context, run *pagedRun, events []mimecast.Event) (again bool, err error) {
 	if len(events) == 0 {
 		run.empty++
@@ -288,16 +382,31 @@ func (p *paged) takeAll(ctx context.Context, run *pagedRun, events []mimecast.Ev
 	}
 	run.empty = 0
 	run.events += len(events)
-	again = run.saw(hashOf(events))
+	again = !allTwins(events) && run.saw(hashOf(events))
 	for _, e := range events {
 		if !again {
 			run.came(e.Time)
 		}
-		if err := p.take(ctx, e, run.ask.From, run.now); err != nil {
+		if again && e.ID == "" || run.beyond(e) {
+			continue
+		}
+		if err := p.take(ctx, run, e); err != nil {
 			return again, err
 		}
 	}
 	return again, nil
+}
+
+// beyond reports whether an event was not asked for: the older endpoint of a log
+// gives those of all times.
+func (run *pagedRun) beyond(e mimecast.Event) bool {
+	return run.older && !e.Time.IsZero() && (e.Time.Before(run.ask.From) || e.Time.After(run.ask.To))
+}
+
+// allTwins reports whether the events of a page have no ids and are all equal: the
+// next page may have just the same.
+func allTwins(events []mimecast.Event) bool {
+	return !slices.ContainsFunc(events, func(e mimecast.Event) bool { return e.ID != "" || !bytes.Equal(e.JSON, events[0].JSON) })
 }
 
 // reached returns the position after the last event of a poll that did not read
@@ -306,7 +415,7 @@ func (p *paged) takeAll(ctx context.Context, run *pagedRun, events []mimecast.Ev
 // stays.
 func (p *paged) reached(run *pagedRun) position.Paged {
 	next := p.pos
-	if !run.last.After(run.first) || run.last.Before(run.newest.Add(-p.overlap)) {
+	if !p.log.OldestFirst || !run.last.After(run.first) || run.last.Before(run.newest.Add(-p.overlap)) {
 		return next
 	}
 	if run.last.After(next.Newest) {
@@ -323,6 +432,9 @@ func (p *paged) reached(run *pagedRun) position.Paged {
 func (p *paged) giveUp(ctx context.Context, b *mimecast.Backoff, run *pagedRun, why error) error {
 	next := p.reached(run)
 	if !next.From(0).After(p.pos.From(0)) {
+		if !p.log.OldestFirst {
+			p.shorten(run) // fewer pages
+		}
 		return why
 	}
 	b.Reset()
@@ -342,13 +454,16 @@ func upTo(pos position.Paged) time.Time {
 }
 
 // take appends an event to the open piece unless it was delivered before.
-func (p *paged) take(ctx context.Context, e mimecast.Event, from, now time.Time) error {
-	id := idOf(e, from, now)
+func (p *paged) take(ctx context.Context, run *pagedRun, e mimecast.Event) error {
+	id := run.idOf(e)
 	if kept, known := p.delivered[id.Hash]; known {
-		p.delivered[id.Hash] = max(kept, id.Unix) // as long as it is served
+		if id.Unix-kept > int64(refreshAfter/time.Second) { // as long as it is served
+			p.delivered[id.Hash] = id.Unix
+			p.s.out.Keep(id)
+		}
 		return nil
 	}
-	origin := p.s.origin(p.log.Family, p.log.Name, now)
+	origin := p.s.origin(p.log.Family, p.logType, run.now)
 	origin.Time = p.log.Time
 	buf, err := p.decoder.Object(p.s.out.Buf(origin.Source, origin.Type), origin, e.JSON)
 	if err != nil {
@@ -356,6 +471,7 @@ func (p *paged) take(ctx context.Context, e mimecast.Event, from, now time.Time)
 	}
 	p.s.out.Add(buf, delivery.Place{}, id)
 	p.delivered[id.Hash] = id.Unix
+	run.fresh++
 	return p.s.out.Send(ctx)
 }
 
@@ -371,7 +487,7 @@ func (p *paged) unparsed(ctx context.Context, e mimecast.Event, id checkpoint.ID
 			ids = append(ids, id)
 		}
 		buf := record.AppendUnparsed(p.s.out.Buf(o.Source, record.Unparsed), o,
-			record.Piece{File: p.log.Name, Error: reason.Error(), Offset: int64(offset), Raw: raw})
+			record.Piece{File: p.logType, Error: reason.Error(), Offset: int64(offset), Raw: raw})
 		p.s.out.Add(buf, delivery.Place{}, ids...)
 		if err := p.s.out.Send(ctx); err != nil {
 			return err
@@ -394,13 +510,25 @@ func nameOf(e mimecast.Event) []byte {
 // idOf is what is kept of an event that is delivered. It is kept by the event's
 // time; by now when that lies before what was asked for: it would be forgotten,
 // and come again.
-func idOf(e mimecast.Event, from, now time.Time) checkpoint.ID {
+//
+// Events without an id are told apart by their content and, where that is equal, by
+// how many came before in the poll: each poll that reads one reads all that are
+// equal, since they have the same time.
+func (run *pagedRun) idOf(e mimecast.Event) checkpoint.ID {
 	sum := sha256.Sum256(nameOf(e))
-	id := checkpoint.ID{Unix: now.Unix()}
-	if !e.Time.Before(from) {
+	id := checkpoint.ID{Unix: run.now.Unix()}
+	if !e.Time.Before(run.ask.From) {
 		id.Unix = e.Time.Unix()
 	}
 	copy(id.Hash[:], sum[:])
+	if e.ID != "" {
+		return id
+	}
+	n := run.twins[id.Hash]
+	if run.twins[id.Hash]++; n > 0 {
+		sum = sha256.Sum256(binary.BigEndian.AppendUint64(id.Hash[:len(id.Hash):len(id.Hash)], n))
+		copy(id.Hash[:], sum[:])
+	}
 	return id
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/delivery"
 	"fluent-bit-mimecast/mimecast"
 )
@@ -42,6 +43,8 @@ var errCircle = errors.New("the pages lead in a circle; reading on from the last
 type report struct {
 	log *slog.Logger
 	now func() time.Time // by the service's clock, which positions go by
+
+	keeps time.Duration // how long the service keeps the log; 0: not known
 
 	mu       sync.Mutex
 	trouble  string    // the kind of what is wrong; empty when nothing is
@@ -141,8 +144,8 @@ func (r *report) fails(err error, retry time.Duration) {
 	defer r.mu.Unlock()
 	now := time.Now()
 	kind, again := kindOf(err), reminder
-	if refusal := (*mimecast.APIError)(nil); errors.As(err, &refusal) && refusal.Cause() == mimecast.CauseProduct {
-		again = 24 * time.Hour // a type that is not licensed stays so
+	if isLack(err) {
+		again = lackRetry // what is not licensed stays so
 	}
 	if kind == r.trouble && now.Sub(r.said) < again {
 		return
@@ -160,7 +163,7 @@ func (r *report) fails(err error, retry time.Duration) {
 		args = append(args, "failing_for", now.Sub(r.since).Round(time.Second).String())
 	}
 	say := r.log.Warn
-	if mimecast.IsCredentials(err) {
+	if mimecast.IsCredentials(err) && !isLack(err) {
 		say = r.log.Error
 	}
 	if old := r.now().Sub(r.position); !r.position.IsZero() && old >= time.Minute {
@@ -171,6 +174,12 @@ func (r *report) fails(err error, retry time.Duration) {
 	}
 	say("fetching fails", args...)
 	r.checkGap()
+}
+
+// lacks says that the account lacks the log, which is no trouble.
+func (r *report) lacks(err error, retry time.Duration) {
+	r.log.Info("this log is not to be had; going on without it", "err", err,
+		"what_to_do", "nothing if the account does not have it; else: "+whatToDo(err), "retry_in", retry.String())
 }
 
 // kindOf tells troubles apart: two of one kind are the same trouble, though
@@ -226,10 +235,10 @@ func (r *report) works() {
 
 // checkGap says, once, that logs are lost for certain.
 func (r *report) checkGap() {
-	if !r.gap && !r.position.IsZero() && r.now().Sub(r.position) > retention+slack {
+	if !r.gap && !r.position.IsZero() && r.keeps > 0 && r.now().Sub(r.position) > r.keeps+slack {
 		r.gap = true
-		r.log.Error("logs are lost: the position is older than the seven days that the service keeps them",
-			"position", r.position.UTC().Format(time.RFC3339), "position_age", r.age())
+		r.log.Error("logs are lost: the service no longer keeps them",
+			"kept_for", config.Spell(r.keeps), "position", r.position.UTC().Format(time.RFC3339), "position_age", r.age())
 	}
 }
 

@@ -61,6 +61,7 @@ type settled struct {
 }
 
 func newSIEM(s *stream, cfg config.Config, newFile func(dir string) (scratch, error)) *siem {
+	s.report.keeps = retention
 	return &siem{s: s, fetch: fetcher{
 		s: s, format: cfg.SIEMFormat, compress: cfg.SIEMCompress, interval: cfg.PollInterval,
 		scratch: func() (scratch, error) { return newFile(spoolDir(cfg)) },

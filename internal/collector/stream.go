@@ -3,8 +3,11 @@ package collector
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"fluent-bit-mimecast/internal/checkpoint"
@@ -34,6 +37,9 @@ type stream struct {
 	out    *delivery.Writer
 	from   provenance // of the position
 	found  bool       // the file had a position at the start
+
+	optional *sync.Once   // says that the account lacks the log; nil: it must not
+	refusals atomic.Int32 // in a row, for lack of a product or a permission; -1 once it was answered
 
 	accountKey, account string // what records get; see record.Origin
 }
@@ -83,18 +89,49 @@ func (s *stream) failed(ctx context.Context, b *mimecast.Backoff, err error) err
 	}
 	wait := b.Next(err)
 	s.clock.check()
-	s.report.fails(err, wait)
+	switch n := s.lacks(err); {
+	case n == 0:
+		s.report.fails(err, wait)
+	case n > 1: // once more before it is believed
+		wait = lackRetry
+		s.optional.Do(func() { s.report.lacks(err, wait) })
+	}
 	return sleep.For(ctx, wait)
+}
+
+// lackRetry is how often a log is asked for that the account may lack, and does.
+const lackRetry = 24 * time.Hour
+
+// lacks returns how often in a row the service has refused a log that the account
+// may lack, for that reason; 0 for another error, and once it was collected.
+func (s *stream) lacks(err error) int32 {
+	if s.optional == nil || s.found || !isLack(err) || s.refusals.Load() < 0 {
+		return 0
+	}
+	return s.refusals.Add(1)
+}
+
+// isLack reports whether the service refuses one log, for lack of a product or a
+// permission.
+func isLack(err error) bool {
+	var refusal *mimecast.APIError
+	if !errors.As(err, &refusal) {
+		return false
+	}
+	cause := refusal.Cause()
+	return cause == mimecast.CauseProduct || cause == mimecast.CausePermission
 }
 
 // answered reports that a request succeeded which may not be enough.
 func (s *stream) answered() {
+	s.refusals.Store(-1)
 	s.clock.check()
 	s.report.answers()
 }
 
 // worked reports that a request succeeded.
 func (s *stream) worked(b *mimecast.Backoff) {
+	s.refusals.Store(-1)
 	b.Reset()
 	s.clock.check()
 	s.report.works()

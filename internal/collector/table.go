@@ -2,7 +2,6 @@ package collector
 
 import (
 	"slices"
-	"strings"
 
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/config"
@@ -31,45 +30,67 @@ func linkLogs(cfg config.Config) []linkLog {
 	return slices.DeleteFunc(logs, func(l linkLog) bool { return !slices.Contains(cfg.Logs, l.name) })
 }
 
-// Keys returns the logs that a configuration collects. Those of a customer, whom
-// account_code names, have positions apart from those of the account itself.
+// part is a log of a configuration, or one type or kind of it, that has a position of
+// its own.
+type part struct {
+	key   checkpoint.Key
+	log   string        // in the option logs
+	kind  string        // of links: the type, as Mimecast names it; of pages: the kind
+	links bool          // it comes as links
+	paged *mimecast.Log // nil: it does not come in pages
+}
+
+// parts returns the parts of the logs of a configuration. The paged ones of a
+// customer, whom account_code names, have positions apart from those of the account
+// itself.
+func parts(cfg config.Config) []part {
+	var list []part
+	add := func(p part, key string) {
+		p.key = checkpoint.Key{Account: cfg.Account, Log: key}
+		if p.paged != nil && cfg.AccountCode != "" {
+			p.key.Account += "/" + cfg.AccountCode
+		}
+		list = append(list, p)
+	}
+	links, paged := linkLogs(cfg), mimecast.Logs()
+	for _, name := range cfg.Logs {
+		l := slices.IndexFunc(links, func(l linkLog) bool { return l.name == name })
+		p := slices.IndexFunc(paged, func(p mimecast.Log) bool { return p.Name == name })
+		switch {
+		case l >= 0:
+			for _, kind := range links[l].types {
+				add(part{log: name, kind: kind, links: true}, links[l].key+kind)
+			}
+		case p < 0:
+			add(part{log: name}, name)
+		case paged[p].Kinds == nil:
+			add(part{log: name, paged: &paged[p]}, name)
+		default:
+			for _, kind := range cfg.Kinds(name) {
+				add(part{log: name, paged: &paged[p], kind: kind}, name+":"+kind)
+			}
+		}
+	}
+	return list
+}
+
+// Keys returns the logs that a configuration collects.
 func Keys(cfg config.Config) []checkpoint.Key {
 	var keys []checkpoint.Key
-	add := func(log, customer string) {
-		account := cfg.Account
-		if customer != "" {
-			account += "/" + customer
-		}
-		keys = append(keys, checkpoint.Key{Account: account, Log: log})
-	}
-	links := linkLogs(cfg)
-	for _, name := range cfg.Logs {
-		i := slices.IndexFunc(links, func(l linkLog) bool { return l.name == name })
-		switch {
-		case i < 0 && name == config.SIEM:
-			add(name, "")
-			continue
-		case i < 0:
-			add(name, cfg.AccountCode)
-			continue
-		}
-		for _, kind := range links[i].types {
-			add(links[i].key+kind, "")
-		}
+	for _, p := range parts(cfg) {
+		keys = append(keys, p.key)
 	}
 	return keys
 }
 
-// newPoller returns what polls a stream, by the log of its key.
-func newPoller(s *stream, cfg config.Config, shared []*linksShared, newFile func(dir string) (scratch, error)) poller {
-	for _, l := range mimecast.Logs() {
-		if l.Name == s.key.Log {
-			return newPaged(s, cfg, l)
-		}
+// newPoller returns what polls a part of a log.
+func newPoller(s *stream, cfg config.Config, p part, shared []*linksShared, newFile func(dir string) (scratch, error)) poller {
+	if p.paged != nil {
+		return newPaged(s, cfg, *p.paged, p.kind)
 	}
 	for _, of := range shared {
-		if kind, ok := strings.CutPrefix(s.key.Log, of.source.key); ok {
-			return newLinks(s, cfg, kind, of, newFile)
+		if p.links && of.source.name == p.log {
+			return newLinks(s, cfg, p.kind, of, newFile)
 		}
 	}
 	return newSIEM(s, cfg, newFile)

@@ -19,6 +19,9 @@ const (
 	SIEMCI = "siem_ci" // of Cloud Integrated, in API 2.0 alone
 )
 
+// All is the value of `logs` that stands for all that the API has.
+const All = "all"
+
 // DBOff is the value of `db` that keeps no position.
 const DBOff = "off"
 
@@ -36,12 +39,14 @@ type Config struct {
 	AccountCode string
 	DB          string // path of the checkpoint file; empty when it is off
 
-	Logs            []string        // streams, each once
+	Logs            []string        // each once
+	Optional        []string        // those of Logs that the account may lack: all has brought them in
 	SIEMFormat      mimecast.Format // of API 1.0
 	SIEMCompress    bool            // of API 1.0
 	SIEMTypes       []string        // of SIEM in API 2.0, each once, as Mimecast spells them; nil with 1.0
 	PageSize        int
-	Filter          mimecast.ImpersonationFilter
+	Filters         []mimecast.Filter // that do narrow down, at most one for a log
+	ThreatFeeds     []string          // kinds of [mimecast.ThreatIntel]
 	InitialLookback time.Duration
 	Overlap         time.Duration
 	PollInterval    time.Duration
@@ -56,6 +61,24 @@ type Config struct {
 
 	// Warnings are things to say once at the start that don't stop it.
 	Warnings []string
+}
+
+// Filter returns the filter of a log, nil when there is none.
+func (c Config) Filter(log string) mimecast.Filter {
+	for _, f := range c.Filters {
+		if f.Log().Name == log {
+			return f
+		}
+	}
+	return nil
+}
+
+// Kinds returns the kinds to collect of a log that is divided in kinds.
+func (c Config) Kinds(log string) []string {
+	if log == mimecast.ThreatIntel().Name {
+		return c.ThreatFeeds
+	}
+	return nil
 }
 
 // Error is everything that is wrong with an [INPUT] block, on one line. It

@@ -64,7 +64,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		API: 1, AppID: "id", Account: "id", DB: "/var/lib/x.db", Logs: []string{"siem", "impersonation"}, SIEMFormat: mimecast.JSON, SIEMCompress: true,
 		PageSize: 500, InitialLookback: 7 * 24 * time.Hour, Overlap: time.Hour, PollInterval: time.Minute,
-		HTTPTimeout: time.Minute, TLSVerify: true,
+		HTTPTimeout: time.Minute, TLSVerify: true, ThreatFeeds: []string{"malware_customer", "malware_grid"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -104,8 +104,25 @@ func TestValues(t *testing.T) {
 	check("account_key", " customer ", key, "customer=id")
 	check("account_key", "é", key, "é=id")
 	check("account_code", "C1A1", func(c Config) any { return c.AccountCode + c.Account }, "C1A1id")
-	check("tagged_malicious", "false", func(c Config) any { return *c.Filter.TaggedMalicious }, false)
-	check("actions", "hold,none", func(c Config) any { return c.Filter.Actions }, []string{"hold", "none"})
+	off := false
+	for _, older := range []string{"", "impersonation_"} {
+		filter := func(c Config) any { return c.Filter("impersonation") }
+		check(older+"tagged_malicious", "false", filter, mimecast.ImpersonationFilter{TaggedMalicious: &off})
+		check(older+"actions", "hold,none", filter, mimecast.ImpersonationFilter{Actions: []string{"hold", "none"}})
+	}
+	check("url_scan_result", "Malicious", func(c Config) any { return c.Filter("url") }, mimecast.URLFilter{ScanResult: "malicious"})
+	check("url_route", "inbound", func(c Config) any { return c.Filter("url") }, mimecast.URLFilter{Route: "inbound"})
+	check("attachment_result", "unsafe", func(c Config) any { return c.Filter("attachment") }, mimecast.AttachmentFilter{Result: "unsafe"})
+	check("audit_categories", "a_b, c", func(c Config) any { return c.Filter("audit") }, mimecast.AuditFilter{Categories: []string{"a_b", "c"}})
+	check("audit_categories", "a", func(c Config) any { return c.Filter("url") }, nil)
+	size := func(c Config) any { return c.PageSize }
+	check("page_size", "100", size, 100)
+	check("impersonation_page_size", "100", size, 100)
+	check("threat_intel_feeds", "malware_grid", func(c Config) any { return c.ThreatFeeds }, []string{"malware_grid"})
+	everything := []string{"siem", "url", "attachment", "impersonation", "dlp", "audit", "archive_search", "archive_view", "message_release", "rejections", "threat_intel"}
+	check("logs", "all", func(c Config) any { return c.Logs }, everything)
+	check("logs", "all", func(c Config) any { return c.Optional }, everything)
+	check("logs", "siem,all", func(c Config) any { return c.Optional }, everything[1:])
 	check("proxy_url", "socks5://user:pass@proxy:1080", func(c Config) any { return c.ProxyURL.Host }, "proxy:1080")
 	check("region", "Offshore", func(c Config) any { return c.BaseURL.String() }, "https://je-api.mimecast.com")
 }
@@ -172,7 +189,7 @@ func TestAllProblemsInOneLine(t *testing.T) {
 	if strings.Contains(text, "\n") || strings.Contains(text, secret) {
 		t.Errorf("more than a line, or a secret: %s", text)
 	}
-	for _, accepted := range []string{`"xml" is not one of: json, key_value`, `"mta" is not one of: siem, siem_ci, impersonation`, `"0s" is not a time from 1s to 1d, written like 30s, 5m, 1h or 7d`} {
+	for _, accepted := range []string{`"xml" is not one of: json, key_value`, `"mta" is not one of: siem, siem_ci, url, attachment, impersonation`, `"0s" is not a time from 1s to 1d, written like 30s, 5m, 1h or 7d`} {
 		if !strings.Contains(text, accepted) {
 			t.Errorf("%q is not in %s", accepted, text)
 		}
@@ -202,8 +219,8 @@ func TestSearchFieldNeedsAQuery(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	c, err := parse(block("query", "invoice"))
-	if err != nil || c.Filter.Query != "invoice" || c.Filter.SearchField != "" {
-		t.Errorf("got %+v, %v", c.Filter, err)
+	if filter := c.Filter("impersonation"); err != nil || !cmp.Equal(filter, mimecast.ImpersonationFilter{Query: "invoice"}) {
+		t.Errorf("got %+v, %v", filter, err)
 	}
 }
 
@@ -302,10 +319,12 @@ func TestParseReadsTheTable(t *testing.T) {
 	asked := map[string]bool{}
 	_, _ = Parse(func(key string) string { asked[key] = true; return block()[key] })
 	for _, o := range Options() {
-		if !asked[o.Key] {
-			t.Errorf("%s is in the table and is not read", o.Key)
+		for _, key := range o.Keys() {
+			if !asked[key] {
+				t.Errorf("%s is in the table and is not read", key)
+			}
+			delete(asked, key)
 		}
-		delete(asked, o.Key)
 	}
 	for key := range asked {
 		t.Errorf("%s is read and is not in the table", key)

@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -18,12 +19,19 @@ func Parse(get func(key string) string) (Config, error) {
 	)
 	given := map[string]bool{}
 	for _, o := range s.options() {
-		value := strings.TrimSpace(get(o.Key))
-		given[o.Key] = value != ""
-		if value == "" {
-			value = o.Default
+		used, value := "", ""
+		for _, key := range o.Keys() {
+			switch v := strings.TrimSpace(get(key)); {
+			case v != "" && used != "":
+				p.problem(key, "set together with %s, which is the same option; set only %s", used, o.Key)
+			case v != "":
+				used, value = key, v
+			}
 		}
-		o.set(&p, o.Key, value)
+		if given[o.Key] = used != ""; used == "" {
+			used, value = o.Key, o.Default
+		}
+		o.set(&p, used, value)
 	}
 	// What takes more than one option.
 	c := &s.config
@@ -36,9 +44,15 @@ func Parse(get func(key string) string) (Config, error) {
 	if c.AccountKey != "" && c.Account != "" && !printable(c.Account, maxAccount) {
 		p.problem("account_key", "the account's name is not of at most %d bytes that can be printed; set account", maxAccount)
 	}
-	if c.Filter.SearchField != "" && c.Filter.Query == "" {
-		p.problem("query", "missing; search_field needs the text to look for")
+	if s.impersonation.SearchField != "" && s.impersonation.Query == "" {
+		p.problem("impersonation_query", "missing; impersonation_search_field needs the text to look for")
 	}
+	for _, f := range []mimecast.Filter{s.url, s.attachment, s.audit, s.impersonation} {
+		if !reflect.ValueOf(f).IsZero() {
+			c.Filters = append(c.Filters, f)
+		}
+	}
+	c.chooseLogs()
 	for _, name := range []string{SIEM, SIEMCI} {
 		if c.AccountCode != "" && slices.Contains(c.Logs, name) {
 			p.warnings = append(p.warnings, "account_code: without effect on the log "+name+", which is of the application's own account: Mimecast documents no way to ask for another's")
@@ -58,6 +72,20 @@ func Parse(get func(key string) string) (Config, error) {
 	}
 	c.Warnings = p.warnings
 	return *c, nil
+}
+
+// chooseLogs puts the logs that the API has in the place of [All].
+func (c *Config) chooseLogs() {
+	i := slices.Index(c.Logs, All)
+	if i < 0 {
+		return
+	}
+	c.Logs = slices.Delete(c.Logs, i, i+1)
+	for _, name := range logNames() {
+		if !slices.Contains(c.Logs, name) && (c.API != 1 || name != SIEMCI) {
+			c.Logs, c.Optional = append(c.Logs, name), append(c.Optional, name)
+		}
+	}
 }
 
 // without warns of options that are given and mean nothing to an API.

@@ -52,6 +52,11 @@ func oneOf[T ~string](to *T, accepted []T) setter {
 	}
 }
 
+// list reads a list of words, each once.
+func list(to *[]string) setter {
+	return func(_ *parser, _, value string) { *to = split(value) }
+}
+
 // wordsOf reads a list of some words, each once.
 func wordsOf(to *[]string, accepted []string) setter {
 	return func(p *parser, key, value string) {

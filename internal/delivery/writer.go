@@ -115,6 +115,9 @@ func (w *Writer) Add(buf []byte, at Place, ids ...checkpoint.ID) {
 	}
 }
 
+// Keep adds an id that goes with no record: that of an event which was delivered.
+func (w *Writer) Keep(id checkpoint.ID) { w.ids = append(w.ids, id) }
+
 // hold closes the open piece.
 func (w *Writer) hold() {
 	w.close(checkpoint.Change{Position: w.position(w.at)})

@@ -6,15 +6,22 @@ import "time"
 type Paged struct {
 	Newest   time.Time `json:"newest"`    // time of the newest event delivered; zero before the first
 	LastPoll time.Time `json:"last_poll"` // end of the last complete poll, or last event of a later one that was not
+	// Windows reports whether the log is read in windows of time, one after the
+	// other, of which LastPoll is the end of the last.
+	Windows bool `json:"windows,omitempty"`
 }
 
 // IsZero reports whether there is no position yet.
 func (p Paged) IsZero() bool { return p.LastPoll.IsZero() && p.Newest.IsZero() }
 
 // From returns where the next poll starts, in whole seconds: overlap before the
-// older of the newest event and the last complete poll. There has to be a position.
+// older of the newest event and the last complete poll, or before the end of the
+// last window. There has to be a position.
 func (p Paged) From(overlap time.Duration) time.Time {
 	from := p.LastPoll
+	if p.Windows {
+		return from.Add(-overlap).Truncate(time.Second)
+	}
 	if from.IsZero() || (!p.Newest.IsZero() && p.Newest.Before(from)) {
 		from = p.Newest
 	}

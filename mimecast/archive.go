@@ -1,0 +1,40 @@
+package mimecast
+
+// ArchiveSearch returns the archive search log: searches in the mail archive. Its
+// events have no id. The older endpoint has no documented filter for dates.
+//
+// https://developer.services.mimecast.com/docs/auditevents/1/routes/api/archive/get-search-logs/post
+func ArchiveSearch() Log {
+	endpoint := Endpoint{
+		Path:       "/api/archive/get-search-logs",
+		Permission: "Archive | Search Logs | Read",
+		Product:    productAudit,
+		Page:       docsOf("auditevents", "/api/archive/get-search-logs"),
+	}
+	older := endpoint
+	older.Path = "/api/archive/get-archive-search-logs"
+	older.Page = docsOf("auditevents", older.Path)
+	return Log{
+		Name: "archive_search", Family: "archive_search", Endpoint: endpoint, Older: older,
+		List: "logs", Time: "createTime",
+		From: "start", To: "end", TimeLayout: timeLayout,
+	}
+}
+
+// ArchiveView returns the message view log: mails that were opened in the archive.
+// Its events have no id.
+//
+// https://developer.services.mimecast.com/docs/auditevents/1/routes/api/archive/get-view-logs/post
+func ArchiveView() Log {
+	return Log{
+		Name: "archive_view", Family: "archive_view",
+		Endpoint: Endpoint{
+			Path:       "/api/archive/get-view-logs",
+			Permission: "Archive | View Logs | Read",
+			Product:    productAudit,
+			Page:       docsOf("auditevents", "/api/archive/get-view-logs"),
+		},
+		Time: "viewed",
+		From: "start", To: "end", TimeLayout: timeLayout,
+	}
+}
