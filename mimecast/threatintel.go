@@ -37,15 +37,18 @@ func (l Log) bundlePage(a *answer) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	raw := member(body, "objects")
-	if raw == nil && text(body, "type") != "bundle" { // an empty bundle has none
+	var bundle struct {
+		Type    string  `json:"type"`
+		Objects rawJSON `json:"objects"` // nil in an empty bundle
+	}
+	if err := unmarshal(body, &bundle); err != nil || bundle.Type != "bundle" {
 		_, err := a.parse(body)
 		return Page{}, withoutNoFeed(err)
 	}
 	var list []rawJSON
-	if raw != nil {
-		if list, err = elements(raw); err != nil {
-			return Page{}, a.unexpected(raw)
+	if bundle.Objects != nil {
+		if list, err = elements(bundle.Objects); err != nil {
+			return Page{}, a.unexpected(bundle.Objects)
 		}
 	}
 	p := Page{Events: l.events(list), Next: a.header.Get(headerFeedToken)}

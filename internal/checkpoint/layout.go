@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,8 +155,15 @@ func apply(streams *bbolt.Bucket, c Change) error {
 	if err := forget(ids, c.ForgetBefore); err != nil {
 		return err
 	}
+	// In order: in another, the file's library moves all that were put after each,
+	// until the transaction ends.
+	keys := make([][]byte, 0, len(c.AddIDs))
 	for _, id := range c.AddIDs {
-		if err := ids.Put(encodeID(id), nil); err != nil {
+		keys = append(keys, encodeID(id))
+	}
+	slices.SortFunc(keys, bytes.Compare)
+	for _, key := range keys {
+		if err := ids.Put(key, nil); err != nil {
 			return err
 		}
 	}
@@ -176,8 +184,12 @@ func forget(ids *bbolt.Bucket, before int64) error {
 		return nil
 	}
 	end := encodeID(ID{Unix: before})
+	var old [][]byte // to be deleted after the cursor has passed them all
 	cursor := ids.Cursor()
-	for key, _ := cursor.First(); key != nil && bytes.Compare(key, end) < 0; key, _ = cursor.First() {
+	for key, _ := cursor.First(); key != nil && bytes.Compare(key, end) < 0; key, _ = cursor.Next() {
+		old = append(old, key)
+	}
+	for _, key := range old {
 		if err := ids.Delete(key); err != nil {
 			return err
 		}
