@@ -53,8 +53,10 @@ type decoding struct {
 	name      string                          // as the service gave it
 	json      bool                            // plain text is JSON
 	origin    func(file string) record.Origin // of the records of a file
-	confirmed bool                            // what is odd is in the batch itself
-	mayBeBare bool                            // a gzip with nothing in it is not odd
+	ids       fileIDs
+	idFile    string // stands for a file whose name is another with each request
+	confirmed bool   // what is odd is in the batch itself
+	mayBeBare bool   // a gzip with nothing in it is not odd
 	out       *delivery.Writer
 	reader    *record.Reader
 	log       *slog.Logger
@@ -116,10 +118,12 @@ var lasting = regexp.MustCompile(`(^|[/\\])\w{1,32}(_\d+)?(\.[^/\\]*)?$`)
 // is the id of its request: it is another one with each, and not in the digest.
 func (d *decoding) enter(file string) {
 	d.at.File = file
+	named := file
 	if file == record.CleanName(d.name) && !lasting.MatchString(file) {
-		file = ""
+		file, named = "", d.idFile
 	}
 	d.fileHash = xxhash.Sum64String(file)
+	d.ids.enter(named)
 }
 
 func (d *decoding) decodeFile(ctx context.Context, f *record.File) error {
@@ -140,7 +144,8 @@ func (d *decoding) decodeFile(ctx context.Context, f *record.File) error {
 		}
 		switch {
 		case err == nil:
-			err = d.took(ctx, buf, start, decoder.Source())
+			source := decoder.Source()
+			err = d.took(ctx, buf, start, source, source)
 		case err == io.EOF && n == 0 && d.mayBeBare && f.Packed != nil:
 			d.bare = true // its checksum says that it is whole
 			return nil
@@ -181,21 +186,23 @@ func (d *decoding) retag(buf []byte, start int, origin record.Origin) ([]byte, i
 	return append(buf, rec...), len(buf)
 }
 
-// took deals with the record that was appended to the writer's buffer at start.
-func (d *decoding) took(ctx context.Context, buf []byte, start int, source []byte) error {
+// took deals with the record that was appended to the writer's buffer at start. A nil
+// original is not added to it.
+func (d *decoding) took(ctx context.Context, buf []byte, start int, source, original []byte) error {
 	if code, again := d.accounts.Code(buf[start:]); code != nil && !again {
 		d.saw(code)
 	}
 	h := xxhash.Sum64(source) ^ bits.RotateLeft64(d.fileHash, 1)
 	d.at.Digest = (bits.RotateLeft64(d.at.Digest, 5) ^ h) * 0x9e3779b185ebca87
 	d.at.Records++
+	id := d.ids.next(source) // also of what was delivered: it counts equal ones
 	if d.at.Records <= d.skip.Records {
 		if d.at.Records == d.skip.Records && d.at.Digest != d.skip.Digest {
 			return errMismatch
 		}
 		return nil
 	}
-	d.out.Add(buf, d.at)
+	d.out.Add(d.ids.add(buf, start, original, id), d.at)
 	if d.out.Held() > holdBytes {
 		return d.out.Send(ctx)
 	}
@@ -287,7 +294,7 @@ func (d *decoding) unparsed(ctx context.Context, file, reason string, offset int
 		buf := d.out.Buf(origin.Source, origin.Type)
 		start := len(buf)
 		buf = record.AppendUnparsed(buf, origin, record.Piece{File: file, Error: reason, Offset: offset, Raw: raw})
-		if err := d.took(ctx, buf, start, raw); err != nil {
+		if err := d.took(ctx, buf, start, raw, nil); err != nil {
 			return err
 		}
 		offset += int64(cut)

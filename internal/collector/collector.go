@@ -132,6 +132,7 @@ func (c *Collector) makeStreams(newScratch func(string) (scratch, error)) {
 	for _, p := range parts(c.cfg) {
 		s := c.newStream(p.key, shared, customer)
 		s.optional = lacking[p.log]
+		s.extras = newExtras(c.cfg, p.key.Account, p.log)
 		c.streams = append(c.streams, s)
 		c.pollers = append(c.pollers, newPoller(s, c.cfg, p, c.shared, newScratch))
 	}

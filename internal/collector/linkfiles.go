@@ -280,7 +280,7 @@ func (p *linkPage) decoding(f download) *decoding {
 	was, path := p.odd[f.link.Path], f.link.Path
 	d := &decoding{
 		batch: f.body, name: path, json: true, mayBeBare: true, out: p.s.out, log: p.s.log,
-		collected: p.s.client.Now(), accounts: record.NewAccounts("accountId"),
+		collected: p.s.client.Now(), accounts: record.NewAccounts("accountId"), ids: fileIDs{extras: p.s.extras}, idFile: path,
 		confirmed: was.times > 0 && (was.size == f.body.size && was.sum == f.body.sum || was.times >= maxOdd),
 	}
 	typeOf := logTypes()
@@ -373,8 +373,10 @@ func (p *linkPage) gone(ctx context.Context, d download, why error) (bool, error
 	p.s.out.Position = nil
 	p.s.out.Begin(delivery.Place{}, now)
 	origin := p.s.origin(p.shared.source.name, record.Unparsed, now)
-	buf := record.AppendUnparsed(p.s.out.Buf(origin.Source, origin.Type), origin, record.Piece{File: l.Path, Error: why.Error(), Raw: raw})
-	p.s.out.Add(buf, delivery.Place{})
+	buf := p.s.out.Buf(origin.Source, origin.Type)
+	start := len(buf)
+	buf = record.AppendUnparsed(buf, origin, record.Piece{File: l.Path, Error: why.Error(), Raw: raw})
+	p.s.out.Add(p.s.extras.add(buf, start, nil, p.s.extras.hashed([]byte(l.Path), raw)), delivery.Place{})
 	return true, p.move(ctx, p.pos.Finish(l.Path), nil)
 }
 

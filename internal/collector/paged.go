@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -465,14 +466,29 @@ func (p *paged) take(ctx context.Context, run *pagedRun, e mimecast.Event) error
 	}
 	origin := p.s.origin(p.log.Family, p.logType, run.now)
 	origin.Time = p.log.Time
-	buf, err := p.decoder.Object(p.s.out.Buf(origin.Source, origin.Type), origin, e.JSON)
+	buf := p.s.out.Buf(origin.Source, origin.Type)
+	start := len(buf)
+	buf, err := p.decoder.Object(buf, origin, e.JSON)
 	if err != nil {
 		return p.unparsed(ctx, e, id, origin, err)
 	}
-	p.s.out.Add(buf, delivery.Place{}, id)
+	p.s.out.Add(p.s.extras.add(buf, start, e.JSON, p.recordID(e, id)), delivery.Place{}, id)
 	p.delivered[id.Hash] = id.Unix
 	run.fresh++
 	return p.s.out.Send(ctx)
+}
+
+// recordID returns the id of the record of an event that is kept as kept.
+func (p *paged) recordID(e mimecast.Event, kept checkpoint.ID) string {
+	switch {
+	case p.s.extras.idKey == "":
+		return ""
+	case e.ID == "":
+		return p.s.extras.hashed([]byte(p.kind), kept.Hash[:])
+	case p.kind != "":
+		return p.s.extras.named(p.kind + ":" + e.ID)
+	}
+	return p.s.extras.named(e.ID)
 }
 
 // unparsed puts the bytes of an event that can't be a record into records of a
@@ -486,9 +502,11 @@ func (p *paged) unparsed(ctx context.Context, e mimecast.Event, id checkpoint.ID
 		if offset+len(raw) == len(e.JSON) {
 			ids = append(ids, id)
 		}
-		buf := record.AppendUnparsed(p.s.out.Buf(o.Source, record.Unparsed), o,
-			record.Piece{File: p.logType, Error: reason.Error(), Offset: int64(offset), Raw: raw})
-		p.s.out.Add(buf, delivery.Place{}, ids...)
+		buf := p.s.out.Buf(o.Source, record.Unparsed)
+		start := len(buf)
+		buf = record.AppendUnparsed(buf, o, record.Piece{File: p.logType, Error: reason.Error(), Offset: int64(offset), Raw: raw})
+		piece := p.s.extras.hashed(id.Hash[:], []byte(strconv.Itoa(offset)))
+		p.s.out.Add(p.s.extras.add(buf, start, nil, piece), delivery.Place{}, ids...)
 		if err := p.s.out.Send(ctx); err != nil {
 			return err
 		}

@@ -328,7 +328,7 @@ func (p *siem) decoding(f *fetched) *decoding {
 	d := &decoding{
 		batch: f.body, name: f.name, json: f.request.Format == mimecast.JSON,
 		out: p.s.out, reader: &p.reader, log: p.s.log, collected: p.s.client.Now(),
-		accounts: record.NewAccounts("acc"),
+		accounts: record.NewAccounts("acc"), ids: fileIDs{extras: p.s.extras}, idFile: f.request.Token,
 	}
 	d.origin = func(file string) record.Origin {
 		return p.s.origin(sourceSIEM, record.TypeOf(file), d.collected)

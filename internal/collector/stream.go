@@ -42,6 +42,7 @@ type stream struct {
 	refusals atomic.Int32 // in a row, for lack of a product or a permission; -1 once it was answered
 
 	accountKey, account string // what records get; see record.Origin
+	extras              extras
 }
 
 // origin returns the origin of records, with what all of the stream's have.

@@ -34,6 +34,9 @@ type Config struct {
 	Account string        // what positions go by: the block's name for it, or AppID
 	// AccountKey is the field that records get with Account; empty: none.
 	AccountKey string
+	// OriginalKey and IDKey are the fields that records get with their source text
+	// and an id; empty: none.
+	OriginalKey, IDKey string
 	// AccountCode is that of a customer, whose paged logs are collected; empty: those
 	// of the account itself are.
 	AccountCode string

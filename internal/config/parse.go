@@ -44,6 +44,12 @@ func Parse(get func(key string) string) (Config, error) {
 	if c.AccountKey != "" && c.Account != "" && !printable(c.Account, maxAccount) {
 		p.problem("account_key", "the account's name is not of at most %d bytes that can be printed; set account", maxAccount)
 	}
+	for _, pair := range [][2]string{{"account_key", "original_key"}, {"account_key", "id_key"}, {"original_key", "id_key"}} {
+		names := map[string]string{"account_key": c.AccountKey, "original_key": c.OriginalKey, "id_key": c.IDKey}
+		if name := names[pair[1]]; name != "" && name == names[pair[0]] {
+			p.problem(pair[1], "%s is set as %s too", quote(name), pair[0])
+		}
+	}
 	if s.impersonation.SearchField != "" && s.impersonation.Query == "" {
 		p.problem("impersonation_query", "missing; impersonation_search_field needs the text to look for")
 	}

@@ -293,7 +293,8 @@ func account(to *string) setter {
 // maxField bounds the name of a field, in bytes.
 const maxField = 64
 
-func accountKey(to *string) setter {
+// fieldName reads the name of a field that records get.
+func fieldName(to *string) setter {
 	return func(p *parser, key, value string) {
 		switch {
 		case value == "":
