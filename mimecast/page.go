@@ -55,7 +55,9 @@ func (c *Client) Page(ctx context.Context, l Log, r PageRequest) (Page, error) {
 	about := meta{pagination{r.Size, r.Token}, r.AccountCode}
 	if l.bundle {
 		about.Pagination.PageToken = ""
-		if r.Token != "" {
+		if r.Token != "" { // it stands for the dates too
+			delete(filter, l.From)
+			delete(filter, l.To)
 			filter["token"] = r.Token
 		}
 	}
@@ -68,7 +70,7 @@ func (c *Client) Page(ctx context.Context, l Log, r PageRequest) (Page, error) {
 	}
 	defer a.body.Close()
 	if l.bundle {
-		return l.bundlePage(a)
+		return l.bundlePage(a, r.Token)
 	}
 	e, err := a.envelope()
 	if err != nil {

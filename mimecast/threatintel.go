@@ -31,8 +31,9 @@ func ThreatIntel() Log {
 }
 
 // bundlePage reads the answer's page where it is a bundle. What the service calls
-// a failure, that there is nothing, is an empty page.
-func (l Log) bundlePage(a *answer) (Page, error) {
+// a failure, that there is nothing, is an empty page. A token that stays the one that
+// was asked for leads nowhere.
+func (l Log) bundlePage(a *answer, asked string) (Page, error) {
 	body, err := a.read(maxEnvelope)
 	if err != nil {
 		return Page{}, err
@@ -52,6 +53,9 @@ func (l Log) bundlePage(a *answer) (Page, error) {
 		}
 	}
 	p := Page{Events: l.events(list), Next: a.header.Get(headerFeedToken)}
+	if p.Next == asked {
+		p.Next = ""
+	}
 	if len(p.Next) > maxToken {
 		return Page{}, &ResponseError{a.endpoint.Path, "a page token of more than 16 KiB"}
 	}

@@ -14,6 +14,7 @@ import (
 // TestAFeed reads pages of a feed, whose answers are bundles.
 func TestAFeed(t *testing.T) {
 	var body string
+	asked := ""
 	answer := func(status int, token, text string) (Page, error) {
 		t.Helper()
 		c := newTestClient(t, transport(func(r *http.Request) (*http.Response, error) {
@@ -25,7 +26,7 @@ func TestAFeed(t *testing.T) {
 			return answering(status, text, "X-Mc-Threat-Feed-Next-Token", token)(r)
 		}))
 		day := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-		return c.Page(context.Background(), ThreatIntel(), PageRequest{From: day, To: day.Add(time.Hour), Kind: "malware_grid", Size: 10, Token: "a"})
+		return c.Page(context.Background(), ThreatIntel(), PageRequest{From: day, To: day.Add(time.Hour), Kind: "malware_grid", Size: 10, Token: asked})
 	}
 	page, err := answer(200, "n", `{"type":"bundle","id":"bundle--1","objects":[
 		{"type":"indicator","id":"indicator--1","modified":"2026-01-02T03:04:05.000Z"},{"type":"identity","id":"identity--1"}]}`)
@@ -37,11 +38,21 @@ func TestAFeed(t *testing.T) {
 		t.Errorf("%v, -want +got:\n%s", err, diff)
 	}
 	for _, part := range []string{
-		`"pagination":{"pageSize":10}`, `"token":"a"`, `"feedType":"malware_grid"`, `"fileType":"stix"`, `"compress":false`,
+		`"pagination":{"pageSize":10}`, `"feedType":"malware_grid"`, `"fileType":"stix"`, `"compress":false`,
 		`"start":"2026-01-02T03:04:05+0000"`, `"end":"2026-01-02T04:04:05+0000"`,
 	} {
 		if !strings.Contains(body, part) {
 			t.Errorf("%s is not in %s", part, body)
+		}
+	}
+	asked = "a"
+	for token, next := range map[string]string{"b": "b", "a": ""} {
+		page, err := answer(200, token, `{"type":"bundle","id":"bundle--1","objects":[{"id":"indicator--1"}]}`)
+		if err != nil || len(page.Events) != 1 || page.Next != next {
+			t.Errorf("the token %s after a: %+v, %v", token, page, err)
+		}
+		if !strings.Contains(body, `"token":"a"`) || strings.Contains(body, `"start"`) || strings.Contains(body, `"end"`) {
+			t.Errorf("a token with dates: %s", body)
 		}
 	}
 	const nothing = `{"meta":{"status":404},"data":[],"fail":[{"errors":[{"code":"err_threat_intel_feed_no_result_found","message":"No results","retryable":false}]}]}`

@@ -132,7 +132,7 @@ func (c *Collector) makeStreams(newScratch func(string) (scratch, error)) {
 	for _, p := range parts(c.cfg) {
 		s := c.newStream(p.key, shared, customer)
 		s.optional = lacking[p.log]
-		s.extras = newExtras(c.cfg, p.key.Account, p.log)
+		s.extras, s.notices = newExtras(c.cfg, p.key.Account, p.log), c.cfg.Notices
 		c.streams = append(c.streams, s)
 		c.pollers = append(c.pollers, newPoller(s, c.cfg, p, c.shared, newScratch))
 	}
@@ -324,6 +324,9 @@ func (c *Collector) release() {
 func (c *Collector) keepPolling(ctx context.Context, s *stream, p poller) {
 	for ctx.Err() == nil {
 		c.protect(s.key.Log, func() {
+			if s.tellDue(ctx) != nil {
+				return
+			}
 			if err := p.poll(ctx); err != nil && ctx.Err() == nil {
 				s.log.Error("collecting starts again", "err", err)
 			}

@@ -258,6 +258,9 @@ func (p *linkPage) file(ctx context.Context, f download) error {
 	case errors.Is(err, errMismatch):
 		p.s.log.Warn("a file is not the one that was begun before; delivering all of it again",
 			"delivered_before", p.pos.Place(f.link.Path).Records, "file", f.link.Path)
+		if err := p.s.tell(ctx, changed(f.link.Path, p.pos.Place(f.link.Path).Records)); err != nil {
+			return err
+		}
 		p.pos = p.pos.With(f.link.Path, delivery.Place{})
 		return err
 	case err != nil:
@@ -365,6 +368,9 @@ func (p *linkPage) gone(ctx context.Context, d download, why error) (bool, error
 	}
 	p.s.log.Error("a log file can't be had; the log goes on without it", "type", p.kind, "file", l.Path, "size", l.Size,
 		"err", why, "refused_since", since.Format(time.RFC3339), "what_to_do", "ask Mimecast's support for the events of this file")
+	if err := p.s.tell(ctx, notice{severity: "error", message: "a log file can't be had; the log goes on without it: " + l.Path, to: since}); err != nil {
+		return false, err
+	}
 	raw, err := json.Marshal(map[string]any{"type": p.kind, "path": l.Path, "size": l.Size})
 	if err != nil {
 		return false, err

@@ -170,6 +170,9 @@ func (p *links) startOver(ctx context.Context, reason string) error {
 	p.s.log.Error("starting again from the earliest logs", "reason", reason, "next_request_in", p.at.rest.String(),
 		"means", "nothing that the service still keeps is lost; logs of up to seven days come again",
 		"what_to_do", "nothing if it happens once; if it repeats, ask Mimecast's support")
+	if err := p.s.tell(ctx, comesAgain(reason, p.at.pos.At)); err != nil {
+		return err
+	}
 	p.s.out.RepeatedUpTo = uint32(max(p.at.pos.At.Unix(), 0))
 	to := p.at.earliest()
 	to.At = p.at.pos.At

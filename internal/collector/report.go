@@ -23,6 +23,8 @@ const (
 	endangered = 5 * 24 * time.Hour
 	// reminder is how often lasting trouble is said again.
 	reminder = time.Hour
+	// longTrouble is how long trouble lasts until a notice tells of it.
+	longTrouble = 24 * time.Hour
 	// slack is how much older a position may be before logs are called lost:
 	// the service's earliest batch is about as old as it keeps them.
 	slack = time.Hour
@@ -52,6 +54,8 @@ type report struct {
 	said     time.Time // when it was last said
 	position time.Time // up to when everything has been fetched; zero when unknown
 	gap      bool      // it has been said that logs are lost
+	long     bool      // it has been said that trouble lasts
+	notices  []notice  // to be told
 	answered bool      // it has been said that the service answers
 
 	// The position of the last line on catching up, or the first that was late, and
@@ -147,11 +151,16 @@ func (r *report) fails(err error, retry time.Duration) {
 	if isLack(err) {
 		again = lackRetry // what is not licensed stays so
 	}
+	if r.trouble == "" {
+		r.since, r.long = now, false
+	}
+	if now.Sub(r.since) >= longTrouble && !r.long {
+		r.long = true
+		r.notices = append(r.notices, notice{"error", "the log could not be fetched for a day: " + err.Error(), r.position, r.now()})
+	}
+	defer r.checkGap()
 	if kind == r.trouble && now.Sub(r.said) < again {
 		return
-	}
-	if r.trouble == "" {
-		r.since = now
 	}
 	r.trouble, r.said = kind, now
 	args := []any{"err", err}
@@ -173,7 +182,6 @@ func (r *report) fails(err error, retry time.Duration) {
 		}
 	}
 	say("fetching fails", args...)
-	r.checkGap()
 }
 
 // lacks says that the account lacks the log, which is no trouble.
@@ -237,9 +245,19 @@ func (r *report) works() {
 func (r *report) checkGap() {
 	if !r.gap && !r.position.IsZero() && r.keeps > 0 && r.now().Sub(r.position) > r.keeps+slack {
 		r.gap = true
+		r.notices = append(r.notices, notice{"error", "logs are lost: the service no longer keeps them", r.position, r.now().Add(-r.keeps)})
 		r.log.Error("logs are lost: the service no longer keeps them",
 			"kept_for", config.Spell(r.keeps), "position", r.position.UTC().Format(time.RFC3339), "position_age", r.age())
 	}
+}
+
+// takeNotices returns the notices that are to be told, each once.
+func (r *report) takeNotices() []notice {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	due := r.notices
+	r.notices = nil
+	return due
 }
 
 // summarize says once in a while what has been done.

@@ -228,6 +228,7 @@ func (r *rig) configure(options ...string) {
 	block := map[string]string{
 		"base_url": "https://eu-api.mimecast.com", "db": filepath.Join(r.dir, "x.db"),
 		"app_id": keys.AppID, "app_key": keys.AppKey, "access_key": keys.AccessKey, "secret_key": keys.SecretKey,
+		"notices": "off",
 	}
 	for i := 0; i < len(options); i += 2 {
 		block[options[i]] = options[i+1]
@@ -380,8 +381,8 @@ func (r *rig) kill() {
 
 // account compares what is stored with what should be.
 type account struct {
-	received, lost, twice, foreign, unparsed int
-	firstLost, firstForeign                  string
+	received, lost, twice, foreign, unparsed, notices int
+	firstLost, firstForeign                           string
 }
 
 func (r *rig) account(expected iter.Seq[string]) account {
@@ -400,6 +401,8 @@ func (r *rig) account(expected iter.Seq[string]) account {
 			a.twice += max(0, n-due)
 		case strings.Contains(record, `"log_type":"unparsed"`):
 			a.unparsed += n
+		case strings.Contains(record, `"log_type":"notice"`):
+			a.notices += n
 		default:
 			a.foreign += n
 			a.firstForeign = record

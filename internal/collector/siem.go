@@ -214,6 +214,9 @@ func (p *siem) startOver(ctx context.Context, reason string) error {
 	p.s.log.Error("starting again from the earliest logs", "reason", reason, "next_request_in", p.rest.String(),
 		"means", "nothing that the service still keeps is lost; logs of up to seven days come again",
 		"what_to_do", "nothing if it happens once; if it repeats, ask Mimecast's support")
+	if err := p.s.tell(ctx, comesAgain(reason, p.pos.At)); err != nil {
+		return err
+	}
 	p.s.out.RepeatedUpTo = uint32(max(p.pos.At.Unix(), 0))
 	p.pos, p.settled = position.SIEM{At: p.pos.At}, settled{}
 	if err := p.save(ctx); err != nil {
@@ -316,6 +319,9 @@ func (p *siem) deliverBatch(ctx context.Context, f *fetched) error {
 		case err == errMismatch:
 			p.s.log.Warn("the batch is not the one that was begun before; delivering all of it again",
 				"delivered_before", p.pos.Records, "file", p.pos.File)
+			if err := p.s.tell(ctx, changed(p.pos.File, p.pos.Records)); err != nil {
+				return err
+			}
 			p.pos.Batch = position.Batch{Token: p.pos.Token}
 		default:
 			return err

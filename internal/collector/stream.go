@@ -43,6 +43,7 @@ type stream struct {
 
 	accountKey, account string // what records get; see record.Origin
 	extras              extras
+	notices             bool
 }
 
 // origin returns the origin of records, with what all of the stream's have.
@@ -96,6 +97,9 @@ func (s *stream) failed(ctx context.Context, b *mimecast.Backoff, err error) err
 	case n > 1: // once more before it is believed
 		wait = lackRetry
 		s.optional.Do(func() { s.report.lacks(err, wait) })
+	}
+	if err := s.tellDue(ctx); err != nil {
+		return err
 	}
 	return sleep.For(ctx, wait)
 }

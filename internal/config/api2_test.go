@@ -44,7 +44,7 @@ func TestDefaultsOfAPI2(t *testing.T) {
 			"attachment protect", "impersonation protect", "internal email protect", "url protect",
 		},
 		PageSize: 500, InitialLookback: 7 * 24 * time.Hour, Overlap: time.Hour, PollInterval: time.Minute,
-		HTTPTimeout: time.Minute, TLSVerify: true, ThreatFeeds: []string{"malware_customer", "malware_grid"},
+		HTTPTimeout: time.Minute, TLSVerify: true, Notices: true, ThreatFeeds: []string{"malware_customer", "malware_grid"},
 	}
 	if diff := cmp.Diff(want, c, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

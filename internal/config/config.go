@@ -54,6 +54,7 @@ type Config struct {
 	Overlap         time.Duration
 	PollInterval    time.Duration
 	TagByType       bool
+	Notices         bool // records of the plugin's own
 	Typed           bool // of API 2.0
 
 	HTTPTimeout time.Duration

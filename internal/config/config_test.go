@@ -64,7 +64,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		API: 1, AppID: "id", Account: "id", DB: "/var/lib/x.db", Logs: []string{"siem", "impersonation"}, SIEMFormat: mimecast.JSON, SIEMCompress: true,
 		PageSize: 500, InitialLookback: 7 * 24 * time.Hour, Overlap: time.Hour, PollInterval: time.Minute,
-		HTTPTimeout: time.Minute, TLSVerify: true, ThreatFeeds: []string{"malware_customer", "malware_grid"},
+		HTTPTimeout: time.Minute, TLSVerify: true, Notices: true, ThreatFeeds: []string{"malware_customer", "malware_grid"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -74,6 +74,7 @@ func (s *settings) options() []Option {
 		{"impersonation_actions", "actions", "", "Only impersonation events with one of these actions, separated by commas.", words(&filter.Actions, mimecast.KnownActions())},
 		{"initial_lookback", "", "7d", "How far back logs start when there is no position yet. SIEM logs of API 2.0 start with that UTC day, at most seven days back; those of API 1.0 with the earliest.", duration(&c.InitialLookback, 0, 3650*day)},
 		{"overlap", "", "1h", "How far back each poll of logs other than the SIEM logs reads again, for events that turn up late. What was delivered before is dropped.", duration(&c.Overlap, 0, 30*day)},
+		{"notices", "", "on", "`on` adds a [record of the plugin's own](#what-comes-out), of `log_source: mimecast` and `log_type: notice`, where a log is not whole or records come again.", onOff(&c.Notices)},
 		{"poll_interval", "", "60s", "How long to wait once the service has nothing new. After a batch the next one is asked for at once. SIEM logs of API 2.0 wait for at least five minutes.", duration(&c.PollInterval, time.Second, day)},
 		{"tag_by_type", "", "off", "`on` gives each record the tag `{tag}.{log_source}.{log_type}`. Outputs and filters then have to match that, for instance `mimecast.*`. After 64 such tags, other log types share `{tag}.{log_source}.other`, until the next start.", onOff(&c.TagByType)},
 		{"typed", "", "off", "`on` gives the numbers, booleans and objects that the SIEM logs of API 2.0 have as texts [their types](#types). `off` leaves a record as Mimecast sent it.", onOff(&c.Typed)},

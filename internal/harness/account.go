@@ -20,6 +20,7 @@ type Account struct {
 	Twice    int // received once more than they should
 	Foreign  int // received but never served
 	Unparsed int // records of bytes that could not be read
+	Notices  int // records of the plugin's own
 
 	FirstLost string // one that was lost, for messages
 }
@@ -40,6 +41,7 @@ type Tally struct {
 	read     map[string]int64 // bytes of each file that were counted
 	received int
 	unparsed int
+	notices  int
 }
 
 type digest [16]byte
@@ -62,6 +64,10 @@ func (t *Tally) Add(record []byte) error {
 	t.received++
 	if strings.Contains(canonical, `"log_type":"unparsed"`) {
 		t.unparsed++
+		return nil
+	}
+	if strings.Contains(canonical, `"log_source":"mimecast","log_type":"notice"`) {
+		t.notices++
 		return nil
 	}
 	t.seen[digestOf(canonical)]++
@@ -111,7 +117,7 @@ func (t *Tally) Different() int { return len(t.seen) }
 // Account compares what was counted with the canonical records that should
 // have come.
 func (t *Tally) Account(expected iter.Seq[string]) Account {
-	a := Account{Received: t.received, Unparsed: t.unparsed}
+	a := Account{Received: t.received, Unparsed: t.unparsed, Notices: t.notices}
 	due := map[digest]int32{}
 	for record := range expected {
 		d := digestOf(record)

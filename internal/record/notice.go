@@ -1,0 +1,31 @@
+package record
+
+import "github.com/tinylib/msgp/msgp"
+
+// The origin of notices.
+const (
+	NoticeSource = "mimecast"
+	NoticeType   = "notice"
+)
+
+// AppendNotice appends a record of the plugin's own, with a text for each field of
+// pairs of names and texts. A field without a text is left out.
+func AppendNotice(dst []byte, o Origin, pairs ...string) []byte {
+	start := len(dst)
+	o.Source, o.Type = NoticeSource, NoticeType
+	dst, _ = o.head(dst)
+	fields := 2
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			dst = msgp.AppendString(dst, pairs[i])
+			dst = msgp.AppendString(dst, pairs[i+1])
+			fields++
+		}
+	}
+	if o.AccountKey != "" {
+		dst, _ = o.tail(dst)
+		fields++
+	}
+	setFields(dst[start:], fields)
+	return dst
+}
