@@ -8,26 +8,29 @@ import (
 	"slices"
 )
 
+// pageRequest is the body of a request for a page of events.
+type pageRequest struct {
+	Meta struct {
+		Pagination struct {
+			PageSize  *int    `json:"pageSize"`
+			PageToken *string `json:"pageToken"`
+		} `json:"pagination"`
+		AccountCode string `json:"accountCode"`
+	} `json:"meta"`
+	Data []json.RawMessage `json:"data"`
+}
+
 // pageAsk is a request for a page of events.
 type pageAsk struct {
 	size  int
-	raw   json.RawMessage // the request's data without a token, nil when absent
+	raw   json.RawMessage // the request's data that pages have in common, nil when absent
 	query query
 	token *pageToken // where to go on, nil for the first page
 }
 
 // parseAsk reads the body of a request and checks its page token.
 func (s *Server) parseAsk(l *pagedLog, body []byte) (ask pageAsk, refusal answer, ok bool) {
-	var request struct {
-		Meta struct {
-			Pagination struct {
-				PageSize  *int    `json:"pageSize"`
-				PageToken *string `json:"pageToken"`
-			} `json:"pagination"`
-			AccountCode string `json:"accountCode"`
-		} `json:"meta"`
-		Data []json.RawMessage `json:"data"`
-	}
+	var request pageRequest
 	if err := json.Unmarshal(body, &request); err != nil {
 		return ask, s.refuse(http.StatusBadRequest, failure{Code: codeJSON, Message: "The body is not the JSON expected"}), false
 	}
@@ -39,30 +42,28 @@ func (s *Server) parseAsk(l *pagedLog, body []byte) (ask pageAsk, refusal answer
 	if ask.size < 1 {
 		return ask, s.refuseField(codeValue, "pageSize"), false
 	}
-	if len(request.Data) > 1 {
+	var given json.RawMessage
+	switch {
+	case len(request.Data) > 1:
 		return ask, s.refuseField(codeValue, "data"), false
-	}
-	if len(request.Data) == 0 && l.one {
+	case len(request.Data) == 1:
+		given = request.Data[0]
+	case l.one:
 		return ask, s.refuseField(codeNull, "data"), false
 	}
 	token := wanted.PageToken
-	if len(request.Data) == 1 {
-		ask.raw = request.Data[0]
-		if l.feeds != nil {
-			ask.raw, token = cutToken(ask.raw)
-		}
+	ask.raw = given
+	if l.feeds != nil {
+		ask.raw, token = cutToken(l, given)
 	}
 	var code, field string
-	if ask.query, code, field = l.parse(ask.raw, s.clock()); code != "" {
+	if ask.query, code, field = l.parse(given, s.clock()); code != "" {
 		return ask, s.refuseField(code, field), false
 	}
-	if token != nil {
-		if !s.resume(l, &ask, *token) {
-			return ask, s.refusePageToken(), false
-		}
-		return ask, answer{}, true
-	}
-	if l.dates.reach > 0 && ask.query.from < s.clock().Add(-l.dates.reach).Unix() {
+	switch tooOld := s.clock().Add(-l.dates.reach).Unix(); {
+	case token != nil && !s.resume(l, &ask, *token):
+		return ask, s.refusePageToken(), false
+	case token == nil && l.dates.reach > 0 && ask.query.from < tooOld:
 		return ask, s.refuseField(codeValue, l.dates.from), false
 	}
 	return ask, answer{}, true
@@ -81,17 +82,20 @@ func (s *Server) pageSize(l *pagedLog, wanted *int) int {
 	return min(*wanted, most)
 }
 
-// cutToken returns a request's data without their token, and that.
-func cutToken(raw json.RawMessage) (rest json.RawMessage, token *string) {
+// cutToken returns the token of a request for a feed, and its data without that. A
+// request with a token need not repeat the dates: they are left out too.
+func cutToken(l *pagedLog, raw json.RawMessage) (rest json.RawMessage, token *string) {
 	var given map[string]json.RawMessage
 	if json.Unmarshal(raw, &given) != nil {
 		return raw, nil
 	}
 	token, ok := textOf(given["token"])
-	if !ok || token == nil {
+	if !ok {
 		return raw, nil
 	}
-	delete(given, "token")
+	for _, name := range []string{"token", l.dates.from, l.dates.to} {
+		delete(given, name)
+	}
 	rest, err := json.Marshal(given)
 	if err != nil {
 		return raw, nil
@@ -107,7 +111,10 @@ func (s *Server) resume(l *pagedLog, ask *pageAsk, token string) bool {
 		return false
 	}
 	ask.token = &p
-	ask.query.from, ask.query.to = p.From, p.To
+	ask.query.from = p.From
+	if l.feeds == nil { // those go on with what is new, collectors report
+		ask.query.to = p.To
+	}
 	return true
 }
 
@@ -171,7 +178,7 @@ func (s *Server) servePage(l *pagedLog, body []byte, by caller) answer {
 	return s.spoil(a, fault, salt)
 }
 
-// link returns the token that leads to an event, "" for none; like is what the
+// pageLink returns the token that leads to an event, "" for none; like is what the
 // tokens of a page have in common.
 func (s *Server) pageLink(like pageToken, to *event) string {
 	if to == nil {

@@ -47,7 +47,7 @@ func writeThreat(l *line, h happening) spelling {
 // common.
 func (s *Server) feedAnswer(l *pagedLog, p page, like pageToken) answer {
 	if len(p.events) == 0 && like.Salt == 0 {
-		a := s.refuse(http.StatusOK, failure{Code: codeNoResult, Message: "No results found for the requested feed"})
+		a := s.refuse(http.StatusOK, failure{Code: codeNoResult, Message: "No results found for threat intel feed."})
 		a.outcome = OutcomeIdle
 		return a
 	}

@@ -82,6 +82,27 @@ func TestThreatFeed(t *testing.T) {
 	}
 }
 
+// TestThreatFeedGoesOn keeps the last token, and asks with it alone.
+func TestThreatFeedGoesOn(t *testing.T) {
+	c := newClient(t, Config{EmptyLastPage: true})
+	ask := map[string]any{"feedType": "malware_grid", "fileType": "stix"}
+	for _, n := range []int{5, 0, 3} {
+		add(t, c, "threat_intel", n, LogEvents{Start: c.clock.Now(), Feed: "malware_grid"})
+		c.clock.advance(time.Minute)
+		w := c.post(PathThreatIntel, bodyOf(map[string]any{"data": []any{ask}}))
+		if got := strings.Count(w.Body.String(), `"modified"`); got != n {
+			t.Errorf("%d objects, want %d: %s", got, n, w.Body)
+		}
+		if token := w.Header().Get(headerFeedToken); token != "" {
+			ask["token"] = token
+		}
+	}
+	ask["feedType"] = "malware_customer"
+	if w := c.post(PathThreatIntel, bodyOf(map[string]any{"data": []any{ask}})); code(t, w) != codePageToken {
+		t.Errorf("got %s", w.Body)
+	}
+}
+
 func TestThreatFeedEmptied(t *testing.T) {
 	c := newClient(t, Config{})
 	add(t, c, "threat_intel", 5, LogEvents{Start: c.clock.Now().Add(-time.Hour), Feed: "malware_grid"})
