@@ -43,6 +43,7 @@ func main() {
 type options struct {
 	listen, api              string
 	batches, records, events int
+	logEvents                int
 	seed                     uint64
 	faultRate                float64
 	faults                   string
@@ -56,6 +57,7 @@ func parse(args []string) (options, error) {
 	set.IntVar(&o.batches, "batches", 10, "SIEM batches to have ready, or files of each type of events")
 	set.IntVar(&o.records, "records", 1000, "records in each batch or file")
 	set.IntVar(&o.events, "events", 500, "impersonation events to have ready, the last of them now")
+	set.IntVar(&o.logEvents, "log-events", 50, "events to have ready of each other log that is served in pages")
 	set.Uint64Var(&o.seed, "seed", 1, "decides the credentials, the tokens and what is in the records")
 	set.Float64Var(&o.faultRate, "fault-rate", 0, "share of answers to spoil, from 0 to 1")
 	set.StringVar(&o.faults, "faults", passingFaults, "comma-separated `list` of the faults to spoil them with")
@@ -115,10 +117,24 @@ func stocked(o options) (*simulator.Server, error) {
 	if err := stockSIEM(service, o); err != nil {
 		return nil, err
 	}
-	const perSecond = 3
-	span := time.Duration(o.events/perSecond) * time.Second
-	service.AddEvents(o.events, time.Now().Add(-span), perSecond)
+	for _, name := range simulator.Logs() {
+		if err := stockLog(service, name, o); err != nil {
+			return nil, err
+		}
+	}
 	return service, service.SetFaults(simulator.Plan{Rate: o.faultRate, Faults: faults, Seed: o.seed})
+}
+
+// stockLog adds events to a log that is served in pages, the last of them now. Of all
+// but the impersonation events, every tenth is equal to the one before.
+func stockLog(service *simulator.Server, name string, o options) error {
+	const perSecond = 3
+	n, twins := o.logEvents, 10
+	if name == "impersonation" {
+		n, twins = o.events, 0
+	}
+	span := time.Duration(n/perSecond) * time.Second
+	return service.AddLogEvents(name, n, simulator.LogEvents{Start: time.Now().Add(-span), PerSecond: perSecond, TwinEvery: twins})
 }
 
 // stockSIEM adds the SIEM logs of the API that is asked for.
@@ -152,7 +168,8 @@ func describe(out io.Writer, o options, address string, service *simulator.Serve
       client_secret: "%s"
       logs: siem,siem_ci,impersonation`, client.ID, client.Secret)
 	}
-	_, err := fmt.Fprintf(out, `# A simulated Mimecast: %s of %d records and %d events, at http://%s
+	_, err := fmt.Fprintf(out, `# A simulated Mimecast: %s of %d records, %d impersonation events,
+# and %d events of each other log in pages, at http://%s
 # Faults in %.0f%% of the answers. Stop it with Ctrl-C.
 # Save this as sim.yaml beside the plugin, and run: fluent-bit -c sim.yaml
 plugins:
@@ -166,6 +183,6 @@ pipeline:
   outputs:
     - name: stdout
       match: "*"
-`, siem, o.records, o.events, address, 100*o.faultRate, address, credentials)
+`, siem, o.records, o.events, o.logEvents, address, 100*o.faultRate, address, credentials)
 	return err
 }

@@ -144,6 +144,14 @@ func (s *Server) refuseExpired() answer {
 	return s.refuse(http.StatusTeapot, failure{Code: codeKeyExpired, Message: "Access key has expired"})
 }
 
+func (s *Server) refusePath() answer {
+	return s.refuse(http.StatusNotFound, failure{Code: codePath, Message: "No such resource"})
+}
+
+func (s *Server) refuseAddress(status int) answer {
+	return s.refuse(status, failure{Code: codeForbidden, Message: "Operation forbidden for address"})
+}
+
 func (s *Server) refuseToken() answer {
 	return s.refuse(s.config.InvalidTokenStatus, failure{Code: codeSIEMToken, Message: "Invalid token"})
 }
@@ -167,11 +175,11 @@ func (s *Server) spoil(a answer, f Fault, n uint32) answer {
 	case FaultFailRetryable:
 		a = s.refuse(http.StatusOK, failure{Code: codeFailRetryable, Message: "Please try again", Retryable: true})
 	case FaultFailFinal:
-		a = s.refuse(http.StatusOK, failure{Code: codeForbidden, Message: "Operation forbidden for address"})
+		a = s.refuseAddress(http.StatusOK)
 	case FaultKeyExpired:
 		a = s.refuseExpired()
 	case FaultForbidden:
-		a = s.refuse(http.StatusForbidden, failure{Code: codeForbidden, Message: "Operation forbidden for address"})
+		a = s.refuseAddress(http.StatusForbidden)
 	case FaultUnauthorized:
 		a = s.refuseSignature()
 	case FaultInvalidToken:

@@ -4,8 +4,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -72,19 +72,19 @@ func (s *Server) serveBearer(r *http.Request, now time.Time) answer {
 	if !within {
 		return s.refuseQuota(q)
 	}
-	if slices.Contains(s.forbidden(), r.URL.Path) {
-		return s.refuseApp()
-	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	if err != nil {
 		return s.refuse(http.StatusBadRequest, failure{Code: codeJSON, Message: "The body could not be read"})
 	}
-	return s.serveImpersonation(body, caller{by: byBearer, quota: q})
+	return s.servePage(logAt(r.URL.Path), body, caller{by: byBearer, quota: q})
 }
 
-func (s *Server) forbidden() []string {
-	if what := s.refused.Load(); what != nil {
-		return *what
+func (s *Server) forbidden() []string { return loaded(&s.refused) }
+
+// loaded returns a list, empty before it was set.
+func loaded(list *atomic.Pointer[[]string]) []string {
+	if set := list.Load(); set != nil {
+		return *set
 	}
 	return nil
 }

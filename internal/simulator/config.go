@@ -3,6 +3,7 @@ package simulator
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -58,6 +59,13 @@ type Config struct {
 	// DefaultPageSize (25) is used when a request names no page size, and
 	// MaxPageSize (500) when it names a larger one.
 	DefaultPageSize, MaxPageSize int
+
+	// MaxPageSizes are those of single logs, by name; the others have MaxPageSize.
+	MaxPageSizes map[string]int
+
+	// EmptyLastPage makes every page of events have a next: the one after the last
+	// event leads to an empty page. Without it, the page with the last event has none.
+	EmptyLastPage bool
 
 	// InvalidTokenStatus is the HTTP status of a refused SIEM token, which the
 	// service does not document; zero means 400. It may be 200.
@@ -118,6 +126,7 @@ func (c Config) complete() (Config, error) {
 	c.RateWindow = orDefault(c.RateWindow, defaultRateWindow)
 	c.DefaultPageSize = orDefault(c.DefaultPageSize, defaultPageSize)
 	c.MaxPageSize = orDefault(c.MaxPageSize, defaultMaxPageSize)
+	c.MaxPageSizes = maps.Clone(c.MaxPageSizes)
 	c.InvalidTokenStatus = orDefault(c.InvalidTokenStatus, http.StatusBadRequest)
 	c.JSONContentType = orDefault(c.JSONContentType, defaultJSONContentType)
 	c.BombSize = orDefault(c.BombSize, defaultBombSize)
@@ -139,6 +148,11 @@ func (c Config) validate() error {
 	}
 	if c.RateLimit < 0 || c.RateWindow < 0 || c.BombSize < 0 || c.DefaultPageSize < 0 || c.MaxPageSize < 0 {
 		return errors.New("simulator: a limit, window or size is negative")
+	}
+	for name, size := range c.MaxPageSizes {
+		if logByName(name) == nil || size < 1 {
+			return fmt.Errorf("simulator: %q has no largest page of %d", name, size)
+		}
 	}
 	if c.TokenLife < 0 || c.LinkLife < 0 || c.EventsLimit < 0 || c.EventsWindow < 0 {
 		return errors.New("simulator: a life, limit or window of API 2.0 is negative")

@@ -27,12 +27,19 @@ func (s *Server) SetClient(c Client) error { return s.issuer.set(c) }
 // ExpireTokens ends every bearer token given out so far.
 func (s *Server) ExpireTokens() { s.issuer.expire() }
 
-// Forbid replaces what gets 403 from API 2.0: types of events, [PathEvents] or
-// [PathEventsCI] for calls for all types of it, or the path of another log. Calls for all types leave out
-// the types among them.
+// Forbid replaces what gets 403. From both APIs: logs of [Logs], by name or path.
+// From API 2.0: types of events, and [PathEvents] or [PathEventsCI] for calls for all
+// types of it. Calls for all types leave out the types among them.
 func (s *Server) Forbid(what ...string) {
 	what = slices.Clone(what)
 	s.refused.Store(&what)
+}
+
+// Remove replaces the paths that get 404, such as [PathArchiveSearch] where a
+// customer has the older one only.
+func (s *Server) Remove(paths ...string) {
+	paths = slices.Clone(paths)
+	s.absent.Store(&paths)
 }
 
 // SetLinkHost puts another host, with its port, into links from now on. Without it

@@ -19,6 +19,16 @@ const (
 	streamEventMail
 	streamEventRecord
 	streamRequestID
+	streamURL
+	streamAttachment
+	streamDLP
+	streamAudit
+	streamArchiveSearch
+	streamArchiveView
+	streamRelease
+	streamRejection
+	streamThreat
+	streamBundle
 )
 
 // dice is a deterministic source of values: the same seed and parts always give

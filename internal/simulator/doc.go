@@ -8,12 +8,15 @@
 //
 // # Data
 //
-// A SIEM batch is a number of records and a time; an impersonation event is a
-// number and two times; a file of events of API 2.0 is a type, a number of records
-// and a time. Their contents follow from [Config.Seed] and are made when they are
-// asked for, so millions of records cost little memory. Every record is unique as
-// a whole, because [Server.Expected] accounts for records by their complete
-// contents.
+// A SIEM batch is a number of records and a time; an event of a log in pages is a
+// few numbers and two times; a file of events of API 2.0 is a type, a number of
+// records and a time. Their contents follow from [Config.Seed] and are made when they
+// are asked for, so millions of records cost little memory. Every record is unique as
+// a whole, because [Server.Expected] accounts for records by their complete contents;
+// only the twins of [LogEvents] are equal, and are accounted for by their number.
+//
+// The logs in pages are rows of one table, pagedLogTable: a log more is a row, and a
+// function that writes its events.
 //
 // # Faults
 //
@@ -26,7 +29,7 @@
 // # API 2.0
 //
 // [PathToken], [PathEvents], [PathEventsCI] and [PathLinks] are those of API 2.0;
-// the pages of [PathImpersonation] are served to a bearer token too. Where the
+// the logs in pages ([Logs]) are served to a bearer token too. Where the
 // service is not documented, the stricter of what collectors report is served: one
 // type a call, no parameter that does not exist, days only within the last 7 times
 // 24 hours.

@@ -7,22 +7,27 @@ import (
 	"time"
 )
 
-// event is what is kept of an impersonation event.
+// event is what is kept of an event of a paged log.
 type event struct {
-	second  int64 // its eventTime, Unix
+	second  int64 // its time, Unix
 	number  int64 // in the order of adding
 	visible int64 // from when on it is found, Unix nanoseconds
+	like    int64 // number of the event whose contents it has
+	named   int64 // number of the event whose id it has
+	feed    uint8 // index of the feed that has it
+	undated bool  // its time is not told
 }
 
 func compareEvents(a, b event) int {
 	return cmp.Or(cmp.Compare(a.second, b.second), cmp.Compare(a.number, b.number))
 }
 
-// timeline holds the events, sorted by eventTime and number. Safe for concurrent
-// use; a snapshot never changes.
+// timeline holds the events of a log, sorted by time and number. Safe for
+// concurrent use; a snapshot never changes.
 type timeline struct {
 	mu     sync.Mutex
 	sorted []event
+	added  int64
 }
 
 func (t *timeline) snapshot() []event {
@@ -31,94 +36,46 @@ func (t *timeline) snapshot() []event {
 	return t.sorted
 }
 
-// add adds n events; at tells the times of the one of that index.
-func (t *timeline) add(n int, at func(i int) (eventTime, visible time.Time)) {
+// add adds n events; made returns the one of that index with that number, which
+// comes after before in the order of adding.
+func (t *timeline) add(n int, made func(i int, number int64, before event) event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	next := make([]event, len(t.sorted), len(t.sorted)+max(0, n))
 	copy(next, t.sorted)
+	var before event
 	for i := range n {
-		eventTime, visible := at(i)
-		next = append(next, event{eventTime.Unix(), int64(len(next)), visible.UnixNano()})
+		before = made(i, t.added, before)
+		next = append(next, before)
+		t.added++
 	}
 	slices.SortFunc(next, compareEvents)
 	t.sorted = next
 }
 
-// impersonation is an event with its contents.
-type impersonation struct {
-	id, sender, recipient, subject, definition string
-	identifiers                                []string
-	action                                     string
-	taggedExternal, taggedMalicious            bool
-	ip, eventTime, messageID                   string
-	domain, name, word                         string
-	spelling                                   spelling
+// happening is what the contents of an event do not decide.
+type happening struct {
+	at      time.Time
+	time    string // at, as answers have it
+	id      string
+	undated bool
 }
 
-func newImpersonation(seed uint64, e event) impersonation {
-	d := newDice(seed, streamEvent, uint64(e.number))
-	i := impersonation{
-		id:              "MTOKEN:" + d.base64(60),
-		recipient:       d.address(inside),
-		subject:         d.pick(subjects),
-		definition:      d.pick(definitions),
-		action:          d.pick(eventActions),
-		taggedExternal:  d.oneIn(2),
-		taggedMalicious: d.oneIn(2),
-		ip:              d.ip(),
-		eventTime:       time.Unix(e.second, 0).UTC().Format(timeLayout),
-		domain:          d.pick(outside),
-		name:            d.pick(names),
-		word:            d.pick(threatWords),
-		spelling:        spelling{ascii: d.oneIn(4), slash: d.oneIn(2)},
-	}
-	i.sender = d.pick(people) + "@" + i.domain
-	i.messageID = "<" + d.hex(8) + "@" + i.domain + ">"
-	first := d.below(len(similarIdentifiers))
-	i.identifiers = slices.Clone(similarIdentifiers[first:min(first+1+d.below(2), len(similarIdentifiers))])
-	return i
-}
-
-// fields returns the event in wire order.
-func (i impersonation) fields() []member {
-	return []member{
-		{"id", textValue(i.id)},
-		{"senderAddress", textValue(i.sender)},
-		{"recipientAddress", textValue(i.recipient)},
-		{"subject", textValue(i.subject)},
-		{"definition", textValue(i.definition)},
-		{"hits", numberValue(len(i.identifiers))},
-		{"identifiers", textsOf(i.identifiers)},
-		{"action", textValue(i.action)},
-		{"taggedExternal", truthValue(i.taggedExternal)},
-		{"taggedMalicious", truthValue(i.taggedMalicious)},
-		{"senderIpAddress", textValue(i.ip)},
-		{"eventTime", textValue(i.eventTime)},
-		{"impersonationResults", i.results()},
-		{"messageId", textValue(i.messageID)},
-	}
-}
-
-// results returns one result for each identifier, with the fields its kind has.
-func (i impersonation) results() value {
-	var results []value
-	for _, identifier := range i.identifiers {
-		source := member{"impersonationDomainSource", textValue(identifier)}
-		switch identifier {
-		case "targeted_threat_dictionary":
-			results = append(results, objectOf(source, member{"stringSimilarToDomain", textValue(i.word)}))
-		case "internal_user_name":
-			results = append(results, objectOf(source,
-				member{"similarDomain", textValue(i.name + " <" + i.recipient + ">")},
-				member{"stringSimilarToDomain", textValue(i.name)},
-				member{"checkerResult", textValue("hit")}))
-		default:
-			results = append(results, objectOf(source,
-				member{"similarDomain", textValue(i.domain)},
-				member{"stringSimilarToDomain", value{}},
-				member{"checkerResult", textValue("hit")}))
+// contents returns the members of an event in wire order, and how JSON spells them.
+func (l *pagedLog) contents(seed uint64, e event) ([]member, spelling) {
+	at := time.Unix(e.second, 0).UTC()
+	h := happening{at: at, time: at.Format(timeLayout), undated: e.undated}
+	w := line{dice: newDice(seed, l.stream, uint64(e.like))}
+	if l.id != nil {
+		h.id = l.id(&w.dice)
+		if e.named != e.like {
+			other := newDice(seed, l.stream, uint64(e.named))
+			h.id = l.id(&other)
 		}
 	}
-	return arrayOf(results...)
+	how := l.write(&w, h)
+	return w.fields, how
 }
+
+// spelling returns one way to spell an event.
+func (l *line) spelling() spelling { return spelling{ascii: l.oneIn(4), slash: l.oneIn(2)} }

@@ -2,20 +2,20 @@ package simulator
 
 import "iter"
 
-// The values of log_source.
+// Values of log_source.
 const (
-	sourceSIEM          = "siem"
-	sourceSIEMCI        = "siem_ci"
-	sourceTTP           = "ttp"
-	impersonationEvents = "impersonation"
+	sourceSIEM   = "siem"
+	sourceSIEMCI = "siem_ci"
+	sourceTTP    = "ttp"
 )
 
-// Expected yields every record a client has to deliver, once each: those of all
-// batches, files of events and events ever added, expired ones too, in the order
-// of adding, batches before files before events. A record is [Canonical] and is what
-// the collector puts out: the service's fields plus log_source ("siem", "siem_ci" or
-// "ttp") and log_type (the prefix of the file's name, the word of API 1.0 for the type
-// of events or the type itself, or "impersonation").
+// Expected yields every record a client has to deliver: those of all batches, files
+// of events and events of logs ever added, expired ones too, in the order of adding,
+// batches before files before events. Only equal events of one log are equal records:
+// they are as many. A record is [Canonical] and is what the collector puts out: the
+// service's fields plus log_source ("siem", "siem_ci", "ttp" for what targeted threat
+// protection logs, or the log) and log_type (the prefix of the file's name, the word of
+// API 1.0 for the type of events or the type itself, the log, or the threat feed).
 //
 // For key_value compare [CanonicalText] of both sides.
 func (s *Server) Expected() iter.Seq[string] {
@@ -41,14 +41,32 @@ func (s *Server) ExpectedBatch(number int) iter.Seq[string] {
 	}
 }
 
-// ExpectedEvents yields the part of [Server.Expected] that are impersonation
-// events, oldest first, those not visible yet among them.
+// ExpectedEvents yields the part of [Server.Expected] that are events of logs, log
+// by log and oldest first, those not visible yet among them.
 func (s *Server) ExpectedEvents() iter.Seq[string] {
 	return func(yield func(string) bool) {
+		for _, name := range Logs() {
+			for record := range s.ExpectedLog(name) {
+				if !yield(record) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// ExpectedLog yields the part of [Server.ExpectedEvents] one log has; nothing for a
+// name no log has.
+func (s *Server) ExpectedLog(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		l := logByName(name)
+		if l == nil {
+			return
+		}
 		var buf []byte
-		for _, e := range s.events.snapshot() {
-			v := objectOf(newImpersonation(s.config.Seed, e).fields()...)
-			buf = appendLabelled(buf[:0], v, sourceTTP, impersonationEvents)
+		for _, e := range s.events[name].snapshot() {
+			fields, _ := l.contents(s.config.Seed, e)
+			buf = appendLabelled(buf[:0], objectOf(fields...), l.source, l.logType(e))
 			if !yield(string(buf)) {
 				return
 			}

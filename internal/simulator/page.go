@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"math"
 	"sort"
 )
 
@@ -20,12 +21,13 @@ type pageToken struct {
 	Salt           uint32 // makes tokens of one page differ
 }
 
-// fingerprint returns the same text for the same request data, however spelt.
-func fingerprint(raw json.RawMessage) string {
+// fingerprint returns the same text for the same request data to a path, however
+// spelt.
+func fingerprint(path string, raw json.RawMessage) string {
 	if canonical, err := Canonical(raw); err == nil {
 		raw = json.RawMessage(canonical)
 	}
-	sum := sha256.Sum256(raw)
+	sum := sha256.Sum256(append([]byte(path+"\x00"), raw...))
 	return base64.RawStdEncoding.EncodeToString(sum[:12])
 }
 
@@ -47,7 +49,7 @@ func (s sealer) openPage(token string) (p pageToken, ok bool) {
 
 // beginning is a page's first event when a query's first page is meant, whatever
 // events that will have.
-const beginning = -1
+const beginning = math.MinInt64
 
 // page is one page of the events a query finds.
 type page struct {
@@ -64,8 +66,30 @@ func (p page) emptied(first event) page {
 	return page{previous: p.previous, next: &first}
 }
 
-// turnTo returns the page that starts with the event first; within are the
-// events of the query's window and matches its condition.
+// continued returns p with a next, whether there are more events or not; first is
+// the event p was to start with.
+func (p page) continued(first event, oldestFirst bool) page {
+	if p.next != nil {
+		return p
+	}
+	p.next = &first
+	if n := len(p.events); n > 0 {
+		behind := after(p.events[n-1], oldestFirst)
+		p.next = &behind
+	}
+	return p
+}
+
+// after returns where the page after an event starts.
+func after(e event, oldestFirst bool) event {
+	if oldestFirst {
+		return event{second: e.second, number: e.number + 1}
+	}
+	return event{second: e.second, number: e.number - 1}
+}
+
+// turnTo returns the page that starts with the event first, or the next one if there is
+// none such; within are the events of the query's window and matches its condition.
 func turnTo(within []event, first event, oldestFirst bool, size int, matches func(event) bool) page {
 	step, start := 1, 0
 	if !oldestFirst {
@@ -73,6 +97,9 @@ func turnTo(within []event, first event, oldestFirst bool, size int, matches fun
 	}
 	if first.number != beginning {
 		start = sort.Search(len(within), func(i int) bool { return compareEvents(within[i], first) >= 0 })
+		if !oldestFirst && (start == len(within) || compareEvents(within[start], first) > 0) {
+			start--
+		}
 	}
 	var p page
 	for i := start; i >= 0 && i < len(within); i += step {

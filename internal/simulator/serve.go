@@ -34,7 +34,7 @@ func (s *Server) route(r *http.Request, now time.Time) (path string, a answer) {
 		a = s.serveToken(r)
 	case path == PathEvents || path == PathEventsCI:
 		a = s.serveEvents(r, now)
-	case path == PathImpersonation && strings.HasPrefix(r.Header.Get("Authorization"), bearer):
+	case logAt(path) != nil && strings.HasPrefix(r.Header.Get("Authorization"), bearer):
 		a = s.serveBearer(r, now)
 	default:
 		left, within := s.limits.take(now)
@@ -61,7 +61,7 @@ func (s *Server) answer(r *http.Request, within bool) (path string, a answer) {
 	case !within:
 		return path, s.refuseRate()
 	case serve == nil:
-		return path, s.refuse(http.StatusNotFound, failure{Code: codePath, Message: "No such resource"})
+		return path, s.refusePath()
 	case r.Method != http.MethodPost:
 		return path, s.refuse(http.StatusMethodNotAllowed, failure{Code: codeMethod, Message: "Only POST is allowed"})
 	}
@@ -77,11 +77,11 @@ func (s *Server) answer(r *http.Request, within bool) (path string, a answer) {
 
 // endpoint returns what serves a path, nil for a path there is not.
 func (s *Server) endpoint(path string) func([]byte, caller) answer {
-	switch path {
-	case PathSIEM:
+	if path == PathSIEM {
 		return s.serveSIEM
-	case PathImpersonation:
-		return s.serveImpersonation
+	}
+	if l := logAt(path); l != nil {
+		return func(body []byte, by caller) answer { return s.servePage(l, body, by) }
 	}
 	return nil
 }

@@ -20,9 +20,9 @@ type Server struct {
 	counts    counters
 	batches   shelf
 	renderer  renderer
-	events    timeline
-	sent      cache[event] // as JSON
-	epoch     atomic.Int64 // of page tokens
+	events    map[string]*timeline // by log
+	sent      cache[sentEvent]     // as JSON
+	epoch     atomic.Int64         // of page tokens
 
 	// API 2.0
 	issuer      issuer
@@ -31,6 +31,7 @@ type Server struct {
 	gzipper     gzipper
 	signer      signer
 	refused     atomic.Pointer[[]string]
+	absent      atomic.Pointer[[]string]
 	linkHost    atomic.Pointer[string]
 	answered    atomic.Uint64
 
@@ -60,7 +61,11 @@ func New(config Config) (*Server, error) {
 		},
 		gzipper: gzipper{seed: config.Seed, bombSize: config.BombSize},
 		signer:  signer{tokens: tokens, life: config.LinkLife},
+		events:  map[string]*timeline{},
 		closed:  make(chan struct{}),
+	}
+	for _, name := range Logs() {
+		s.events[name] = new(timeline)
 	}
 	return s, errors.Join(
 		s.keys.set(config.credentials()),

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // AddFiles adds so many files of events of a type, each of so many synthetic
@@ -121,20 +120,3 @@ func (s *Server) AddBatchFiles(files []File) (int, error) {
 // days: their tokens are refused, and a call without token starts behind them.
 // What [Server.Expected] tells does not change.
 func (s *Server) Expire(k int) { s.batches.expire(k) }
-
-// AddEvents adds n impersonation events from start on, so many per second (at
-// least one). Each is found from its eventTime on: one in the future turns up by
-// itself.
-func (s *Server) AddEvents(n int, start time.Time, perSecond int) {
-	start, perSecond = start.Truncate(time.Second), max(1, perSecond)
-	s.events.add(n, func(i int) (time.Time, time.Time) {
-		at := start.Add(time.Duration(i/perSecond) * time.Second)
-		return at, at
-	})
-}
-
-// AddLateEvents adds n events of one eventTime that are found only from
-// visibleAt on, by the service's clock.
-func (s *Server) AddLateEvents(n int, eventTime, visibleAt time.Time) {
-	s.events.add(n, func(int) (time.Time, time.Time) { return eventTime, visibleAt })
-}

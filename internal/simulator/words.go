@@ -49,6 +49,7 @@ var (
 	scanResults   = []string{"Blocked URL Category", "URL Reputation Scan"}
 	flags         = []string{"true", "false"}
 
+	logRoutes          = []string{"inbound", "inbound", "outbound", "internal"}
 	definitions        = []string{"IP - 1 hit (Tag email)", "IP - 2 hits (Hold for Review / User Hold)", "Standard-Regel für Vorstände"}
 	similarIdentifiers = []string{"similar_internal_domain", "newly_observed_domain", "internal_user_name", "reply_address_mismatch", "targeted_threat_dictionary"}
 	eventActions       = []string{"none", "none", "hold", "bounce", "delete", "meta_expire"}
