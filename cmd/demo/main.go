@@ -23,7 +23,7 @@ const (
 	recordsPerBatch = 400
 	files           = 12 // of each type
 	recordsPerFile  = 40
-	events          = 250
+	events          = 100 // of each log that comes in pages
 	// patience is how long the records may take.
 	patience = 60 * time.Second
 )
@@ -52,7 +52,13 @@ func run(plugin, mini string, api int) error {
 	if err != nil {
 		return err
 	}
-	service.AddEvents(events, time.Now().Add(-time.Hour), 3)
+	paged := simulator.Logs()
+	for _, log := range paged {
+		err := service.AddLogEvents(log, events, simulator.LogEvents{Start: time.Now().Add(-time.Hour), PerSecond: 3, TwinEvery: 10})
+		if err != nil {
+			return err
+		}
+	}
 
 	dir, err := os.MkdirTemp("", "mimecast-demo-")
 	if err != nil {
@@ -63,7 +69,7 @@ func run(plugin, mini string, api int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("a simulated Mimecast of API %d.0 has %s and %d impersonation events\n\n", api, logs, events)
+	fmt.Printf("a simulated Mimecast of API %d.0 has %s and %d events of each of %d logs\n\n", api, logs, events, len(paged))
 	account, err := collect(host, service)
 	if err != nil {
 		return fmt.Errorf("%w\nthe host's log:\n%s", err, host.Log())
@@ -103,10 +109,10 @@ func makeHost(service *harness.Service, plugin, mini, dir string, api int) (harn
 	if mini, err = filepath.Abs(mini); err != nil {
 		return harness.Host{}, err
 	}
-	db := []string{"db", filepath.Join(dir, "mimecast.db")}
-	input := service.Input2(append(db, "logs", "siem,siem_ci,impersonation")...)
+	options := []string{"db", filepath.Join(dir, "mimecast.db"), "logs", "all"}
+	input := service.Input2(options...)
 	if api == 1 {
-		input = service.Input(db...)
+		input = service.Input(options...)
 	}
 	host := harness.Host{
 		FluentBit: harness.FindFluentBit(), MiniHost: mini, Plugin: plugin, Dir: dir,

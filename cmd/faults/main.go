@@ -127,6 +127,7 @@ func cases() []check {
 		{"the service is gone, then back", (*suite).serviceGone},
 		{"its name can't be resolved", (*suite).noDNS},
 		{"faults at half of all requests", (*suite).mixedFaults},
+		{"all paged logs, faults at half of all requests, stops and kills", (*suite).pagedLogs},
 		{"API 2.0: kill -9 in mid-page", (*suite).killedInPage},
 		{"API 2.0: stop and start", (*suite).stoppedInPage},
 		{"API 2.0: reload", (*suite).reloadedInPage},

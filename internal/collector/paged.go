@@ -79,7 +79,7 @@ type paged struct {
 	customer string // see [mimecast.PageRequest].AccountCode
 
 	lookback, overlap, interval time.Duration
-	window                      time.Duration // of the next poll, beyond the overlap
+	window                      time.Duration // of the next poll, after what is read again
 
 	pos       position.Paged // behind what is in the queue
 	delivered map[[16]byte]int64
@@ -170,7 +170,7 @@ func (p *paged) newRun() *pagedRun {
 	if p.log.Keeps > 0 && from.Before(now.Add(keepsMargin-p.log.Keeps)) {
 		from = now.Add(keepsMargin - p.log.Keeps).Truncate(time.Second)
 	}
-	if end := from.Add(p.overlap + p.window); !p.log.OldestFirst && end.Before(to) {
+	if end := latest(from, p.pos.LastPoll).Add(p.window); !p.log.OldestFirst && end.Before(to) {
 		to = end
 	}
 	if to.Before(from) {
@@ -178,6 +178,13 @@ func (p *paged) newRun() *pagedRun {
 	}
 	run.ask = mimecast.PageRequest{From: from, To: to, Kind: p.kind, Filter: p.filter, Size: p.pageSize, AccountCode: p.customer}
 	return run
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // keepsMargin is how much less far back than the service allows is asked for: time
@@ -271,7 +278,10 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 // finish moves the position after a poll that read all pages. It returns
 // errNextWindow if another poll is to follow at once.
 func (p *paged) finish(ctx context.Context, run *pagedRun) error {
-	next := position.Paged{Newest: p.pos.Newest, LastPoll: run.ask.To, Windows: !p.log.OldestFirst}
+	next := position.Paged{Newest: p.pos.Newest, LastPoll: run.ask.To}
+	if !p.log.OldestFirst {
+		next.Read = run.now
+	}
 	if run.newest.After(next.Newest) {
 		next.Newest = run.newest
 	}
@@ -290,7 +300,7 @@ func (p *paged) finish(ctx context.Context, run *pagedRun) error {
 // shorten has the next window take half the time of a poll's. It reports false if
 // that can't be.
 func (p *paged) shorten(run *pagedRun) bool {
-	took := run.ask.To.Sub(run.ask.From) - p.overlap
+	took := run.ask.To.Sub(latest(run.ask.From, p.pos.LastPoll))
 	if took <= shortestWindow {
 		return false
 	}
@@ -331,7 +341,10 @@ func (p *paged) checkTenant(ctx context.Context) error {
 	from.adopt(now)
 	start := p.s.client.Now().Add(-p.lookback)
 	if p.pos.IsZero() || p.pos.From(p.overlap).After(start) {
-		p.pos = position.Paged{LastPoll: start.Add(p.overlap), Windows: !p.log.OldestFirst}
+		p.pos = position.Paged{LastPoll: start.Add(p.overlap)}
+		if !p.log.OldestFirst {
+			p.pos = position.Paged{LastPoll: start, Read: p.s.client.Now()}
+		}
 		p.s.report.fetched(start)
 	}
 	return p.s.out.Move(ctx, checkpoint.Change{Position: p.pos})
@@ -557,7 +570,7 @@ func (p *paged) complete(ctx context.Context, next position.Paged, upTo time.Tim
 	if next.IsZero() {
 		return p.s.out.Flush(ctx)
 	}
-	before := next.From(p.overlap + idsKept).Unix()
+	before := next.From(p.overlap).Add(-idsKept).Unix()
 	if err := p.s.out.Move(ctx, checkpoint.Change{Position: next, ForgetBefore: before}); err != nil {
 		return err
 	}

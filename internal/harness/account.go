@@ -14,7 +14,7 @@ import (
 
 // Account says what became of the records that a service served.
 type Account struct {
-	Served   int // different records
+	Served   int // records, equal ones as often as there are
 	Received int // records that came out of the host, all told
 	Lost     int // served and never received
 	Twice    int // received once more than they should
@@ -121,10 +121,8 @@ func (t *Tally) Account(expected iter.Seq[string]) Account {
 	due := map[digest]int32{}
 	for record := range expected {
 		d := digestOf(record)
-		if due[d]++; due[d] == 1 {
-			a.Served++
-		}
-		if due[d] > t.seen[d] {
+		a.Served++
+		if due[d]++; due[d] > t.seen[d] {
 			a.Lost++
 			a.FirstLost = record
 		}

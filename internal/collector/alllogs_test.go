@@ -1,0 +1,86 @@
+package collector
+
+import (
+	"testing"
+	"time"
+
+	"fluent-bit-mimecast/internal/simulator"
+)
+
+// TestAllLogs has all logs that come in pages, with equal events, late ones, faults at
+// half of all requests, stops and kills.
+func TestAllLogs(t *testing.T) {
+	t.Parallel()
+	for _, api := range []string{"1", "2"} {
+		for _, emptyLast := range []bool{false, true} {
+			t.Run("API "+api, func(t *testing.T) {
+				t.Parallel()
+				sim := simulator.Config{
+					RateLimit: 1 << 20, EventsLimit: 1 << 20, EmptyLastPage: emptyLast, MaxPageSize: 90,
+					MaxPageSizes: map[string]int{"url": 40, "audit": 35},
+				}
+				options := []string{"logs", "all", "poll_interval", "10s", "http_timeout", "5s"}
+				if api == "2" {
+					options = append(options, "api", "2")
+				}
+				withRig(t, sim, options, func(r *rig) {
+					for i, log := range simulator.Logs() {
+						with := simulator.LogEvents{
+							Start: time.Now().Add(-time.Duration(i+1) * 10 * time.Minute), PerSecond: 3,
+							TwinEvery: 10, LateEvery: 10, LateBy: 10 * time.Minute,
+						}
+						switch log {
+						case "message_release":
+							with.UndatedEvery = 7
+						case "threat_intel":
+							with.RevisedEvery = 9
+						}
+						if err := r.sim.AddLogEvents(log, sized(2000, 300), with); err != nil {
+							t.Fatal(err)
+						}
+					}
+					var faults []simulator.Fault
+					for _, f := range simulator.Faults() {
+						if f != simulator.FaultInvalidToken {
+							faults = append(faults, f)
+						}
+					}
+					if err := r.sim.SetFaults(simulator.Plan{Rate: 0.5, Faults: faults, Seed: 7}); err != nil {
+						t.Fatal(err)
+					}
+					for range 5 {
+						r.start()
+						r.run(3 * time.Minute)
+						r.stop()
+					}
+					r.start()
+					whole := func() { // for hours, if it takes as long
+						for range 12 {
+							if r.run(time.Hour); r.account(r.sim.Expected()).lost == 0 {
+								return
+							}
+						}
+					}
+					whole()
+					r.clean()
+					for range 5 { // more, and in mid-page
+						for _, log := range simulator.Logs() {
+							if err := r.sim.AddLogEvents(log, 120, simulator.LogEvents{Start: time.Now(), PerSecond: 3, TwinEvery: 3}); err != nil {
+								t.Fatal(err)
+							}
+						}
+						for range 20 {
+							r.step(2)
+						}
+						r.kill()
+						r.start()
+					}
+					whole()
+					if a := r.account(r.sim.Expected()); a.lost+a.foreign+a.unparsed > 0 {
+						t.Errorf("%+v", a)
+					}
+				})
+			})
+		}
+	}
+}
