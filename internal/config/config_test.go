@@ -334,26 +334,32 @@ func TestParseReadsTheTable(t *testing.T) {
 // TestREADMEHasTheTables fails when a table of the README is stale; go test
 // ./internal/config -update writes them.
 func TestREADMEHasTheTables(t *testing.T) {
-	const path = "../../README.md"
+	fresh(t, "../../README.md", map[string]string{"options": Markdown(), "logs": LogsMarkdown(), "typed": TypedMarkdown()})
+}
+
+// fresh fails the test unless a file has the parts, each between two marks. With
+// -update it puts them there.
+func fresh(t *testing.T, path string, parts map[string]string) {
+	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := string(b)
-	for name, table := range map[string]string{"options": Markdown(), "logs": LogsMarkdown(), "typed": TypedMarkdown()} {
+	for name, part := range parts {
 		begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
 		before, rest, ok1 := strings.Cut(want, begin)
 		_, after, ok2 := strings.Cut(rest, end)
 		if !ok1 || !ok2 {
-			t.Fatalf("the README has no place for the table, between %q and %q", begin, end)
+			t.Fatalf("%s has no place for the part between %q and %q", path, begin, end)
 		}
-		want = before + begin + table + end + after
+		want = before + begin + part + end + after
 	}
 	if want == string(b) {
 		return
 	}
 	if !*update {
-		t.Fatal("a table of the README is stale: go test ./internal/config -update")
+		t.Fatalf("%s is stale: go test ./internal/config -update", path)
 	}
 	if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
 		t.Fatal(err)
