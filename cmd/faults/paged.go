@@ -47,7 +47,7 @@ func (s *suite) pagedLogs() (result, error) {
 }
 
 func (s *suite) pagedHost(api int, kill bool) (result, error) {
-	r, err := s.rig(simulator.Config{EmptyLastPage: kill, MaxPageSize: 200, MaxPageSizes: map[string]int{"audit": 100}})
+	r, err := s.rig(simulator.Config{EmptyLastPage: kill, MaxPageSizes: map[string]int{"audit": 250}})
 	if err != nil {
 		return result{}, err
 	}

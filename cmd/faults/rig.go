@@ -131,7 +131,7 @@ func (r *rig) delivered(limit time.Duration) (harness.Account, error) {
 	for range r.service.Expected() {
 		want++
 	}
-	size := int64(-1)
+	size, took := int64(-1), time.Duration(0)
 	err := r.await("all records", limit, func() (bool, error) {
 		// Reading a large output over and over would take all the time.
 		st, err := os.Stat(r.host.Output())
@@ -139,9 +139,11 @@ func (r *rig) delivered(limit time.Duration) (harness.Account, error) {
 			if err == nil {
 				size = st.Size()
 			}
-			time.Sleep(500 * time.Millisecond)
+			time.Sleep(500*time.Millisecond + 4*took)
 			return false, nil
 		}
+		began := time.Now()
+		defer func() { took = time.Since(began) }()
 		a, err = harness.TallyFile(r.service.Expected(), r.host.Output())
 		return a.Lost == 0, err
 	})
