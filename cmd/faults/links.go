@@ -86,25 +86,7 @@ func (s *suite) killedInPage() (result, error) {
 			inPage++
 		}
 	}
-	// What is in chunks can't be seen while the host runs: the rest goes to a file.
-	r.host.Service = nil
-	if err := r.start(); err != nil {
-		return result{}, err
-	}
-	var a harness.Account
-	count := func() (bool, error) {
-		time.Sleep(time.Second) // an account takes long
-		err := tally.AddFile(r.host.Output())
-		a = tally.Account(r.service.Expected())
-		return a.Lost == 0, err
-	}
-	err = r.await("all records", 5*time.Minute, count)
-	if err == nil {
-		err = r.stop()
-	}
-	if err == nil {
-		_, err = count()
-	}
+	a, err := r.rest(&tally, 5*time.Minute)
 	if err == nil && a.Twice > unconfirmed {
 		err = errors.New("more came twice than was unconfirmed")
 	}

@@ -128,6 +128,8 @@ func cases() []check {
 		{"its name can't be resolved", (*suite).noDNS},
 		{"faults at half of all requests", (*suite).mixedFaults},
 		{"all paged logs, faults at half of all requests, stops and kills", (*suite).pagedLogs},
+		{"API 1.0: an output that drops by id, kill -9", func(s *suite) (result, error) { return s.droppedByID(1) }},
+		{"API 2.0: an output that drops by id, kill -9", func(s *suite) (result, error) { return s.droppedByID(2) }},
 		{"API 2.0: kill -9 in mid-page", (*suite).killedInPage},
 		{"API 2.0: stop and start", (*suite).stoppedInPage},
 		{"API 2.0: reload", (*suite).reloadedInPage},

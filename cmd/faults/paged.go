@@ -135,33 +135,85 @@ func (r *rig) killedInPages(about string) (result, error) {
 		}
 		unconfirmed += open
 	}
-	var a harness.Account
-	for end := time.Now().Add(30 * time.Minute); ; {
-		if err := r.start(); err != nil {
-			return result{}, err
-		}
-		select {
-		case <-time.After(45 * time.Second):
-		case <-r.ctx.Done():
-			return result{}, r.ctx.Err()
-		}
-		received := tally.Received()
-		if err := r.stop(); err != nil {
-			return result{}, err
-		}
-		if err := tally.TakeChunks(r.host.Storage()); err != nil {
-			return result{}, err
-		}
-		a = tally.Account(r.service.Expected())
-		if a.Lost == 0 && received == tally.Received() || time.Now().After(end) {
-			break
-		}
+	a, err := r.rest(&tally, 30*time.Minute)
+	if err != nil {
+		return result{account: a}, err
 	}
 	out := result{account: a, note: fmt.Sprintf("%s: %d kills, %d twice of %d unconfirmed", about, r.kills, a.Twice, unconfirmed)}
 	if a.Twice > unconfirmed {
 		return out, errors.New("more came twice than was unconfirmed")
 	}
 	return out, nil
+}
+
+// rest lets the records come that have not, stops the host and returns the account of
+// all. What is in chunks can't be seen while the host runs: these go to a file.
+func (r *rig) rest(tally *harness.Tally, limit time.Duration) (a harness.Account, err error) {
+	r.host.Service = nil
+	if err := r.start(); err != nil {
+		return a, err
+	}
+	took := time.Duration(0)
+	count := func() (bool, error) {
+		time.Sleep(time.Second + 4*took)
+		began := time.Now()
+		defer func() { took = time.Since(began) }()
+		err := tally.AddFile(r.host.Output())
+		a = tally.Account(r.service.Expected())
+		return a.Lost == 0, err
+	}
+	if err := r.await("all records", limit, count); err != nil {
+		return a, err
+	}
+	if err := r.stop(); err != nil {
+		return a, err
+	}
+	_, err = count()
+	return a, err
+}
+
+// droppedByID has an output that keeps one record of each id, while the host is
+// killed: what is left has to be what was served, equal events as often as there are.
+func (s *suite) droppedByID(api int) (result, error) {
+	r, err := s.rig(simulator.Config{EventsLimit: 1 << 20, EventsWindow: time.Minute})
+	if err != nil {
+		return result{}, err
+	}
+	defer r.close()
+	r.host.Service = map[string]string{"flush": never}
+	options := []string{"logs", "all", "id_key", "record_id"}
+	r.host.Inputs = []harness.Input{r.input(options...)}
+	if api == 2 {
+		r.host.Inputs = []harness.Input{r.input2(append(options, "siem_types", "receipt,url_protect")...)}
+	}
+	tally := harness.Tally{IDKey: "record_id"}
+	for range s.kills {
+		if r.ctx.Err() != nil {
+			return result{}, r.ctx.Err()
+		}
+		if api == 1 {
+			r.add(20)
+		} else if err := r.addFiles(30, recordsPerFile); err != nil {
+			return result{}, err
+		}
+		for _, log := range simulator.Logs() {
+			with := simulator.LogEvents{Start: time.Now().Add(-time.Minute), PerSecond: 3, TwinEvery: 3}
+			if err := r.service.AddLogEvents(log, 60, with); err != nil {
+				return result{}, err
+			}
+		}
+		if err := r.start(); err != nil {
+			return result{}, err
+		}
+		time.Sleep(600 * time.Millisecond)
+		r.sleep(2 * time.Second)
+		r.kill()
+		if err := tally.TakeChunks(r.host.Storage()); err != nil {
+			return result{}, err
+		}
+	}
+	a, err := r.rest(&tally, 5*time.Minute)
+	return result{account: a, note: fmt.Sprintf("%d kills, %d repeats dropped", s.kills, tally.Dropped())}, err
 }
 
 // idsIn returns how many ids a db has that no host has open.

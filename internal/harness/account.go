@@ -3,6 +3,7 @@ package harness
 import (
 	"bufio"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -37,6 +38,12 @@ func (a Account) Clean() bool {
 
 // Tally counts records by their whole content, in little memory each.
 type Tally struct {
+	// IDKey is a field with an id: of the records with one id the first alone is
+	// counted, without that field. Empty: all are.
+	IDKey string
+
+	ids      map[string]bool
+	dropped  int
 	seen     map[digest]int32
 	read     map[string]int64 // bytes of each file that were counted
 	received int
@@ -54,6 +61,13 @@ func digestOf(canonical string) (d digest) {
 
 // Add counts a record, spelled as any JSON.
 func (t *Tally) Add(record []byte) error {
+	if t.IDKey != "" {
+		rest, known, err := t.withoutID(record)
+		if err != nil || known {
+			return err
+		}
+		record = rest
+	}
 	canonical, err := simulator.Canonical(record)
 	if err != nil {
 		return fmt.Errorf("not a record: %w: %.200s", err, record)
@@ -73,6 +87,32 @@ func (t *Tally) Add(record []byte) error {
 	t.seen[digestOf(canonical)]++
 	return nil
 }
+
+// withoutID returns a record without its id, and whether that came before.
+func (t *Tally) withoutID(record []byte) (rest []byte, known bool, err error) {
+	var fields map[string]json.RawMessage
+	var id string
+	if err := json.Unmarshal(record, &fields); err != nil {
+		return nil, false, fmt.Errorf("not a record: %w: %.200s", err, record)
+	}
+	if err := json.Unmarshal(fields[t.IDKey], &id); err != nil {
+		return nil, false, fmt.Errorf("no id %s: %w: %.200s", t.IDKey, err, record)
+	}
+	if t.ids == nil {
+		t.ids = map[string]bool{}
+	}
+	if t.ids[id] {
+		t.dropped++
+		return nil, true, nil
+	}
+	t.ids[id] = true
+	delete(fields, t.IDKey)
+	rest, err = json.Marshal(fields)
+	return rest, false, err
+}
+
+// Dropped is how many records were not counted, since their ids were known.
+func (t *Tally) Dropped() int { return t.dropped }
 
 // AddFile counts the records in a file of JSON lines that were not counted by an
 // earlier call. A file that does not exist is empty; a last line without its end
