@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +23,9 @@ func TestAllLogs(t *testing.T) {
 				options := []string{"logs", "all", "poll_interval", "10s", "http_timeout", "5s"}
 				if api == "2" {
 					options = append(options, "api", "2")
+				}
+				if emptyLast {
+					options = append(options, "tag_by_type", "on")
 				}
 				withRig(t, sim, options, func(r *rig) {
 					for i, log := range simulator.Logs() {
@@ -79,8 +83,51 @@ func TestAllLogs(t *testing.T) {
 					if a := r.account(r.sim.Expected()); a.lost+a.foreign+a.unparsed > 0 {
 						t.Errorf("%+v", a)
 					}
+					for _, s := range r.host.stored {
+						if emptyLast {
+							checkTag(t, s)
+						}
+					}
 				})
 			})
 		}
 	}
+}
+
+// checkTag fails the test unless the tag of a record goes by its type.
+func checkTag(t *testing.T, s stored) {
+	t.Helper()
+	source, logType, ok := strings.Cut(s.tag, ".")
+	if !ok || !strings.Contains(s.record, `"log_source":"`+source+`"`) || !strings.Contains(s.record, `"log_type":"`+logType+`"`) {
+		t.Fatalf("the tag %q of %s", s.tag, s.record)
+	}
+}
+
+// TestABacklogBesideSIEMLogs has a host that takes little at a time, while a month of
+// audit events waits.
+func TestABacklogBesideSIEMLogs(t *testing.T) {
+	t.Parallel()
+	withRig(t, simulator.Config{RateLimit: 1 << 20, MaxPageSize: 500}, []string{"logs", "audit,siem", "initial_lookback", "30d"}, func(r *rig) {
+		const events, records = 30_000, 2000
+		if err := r.sim.AddLogEvents("audit", events, simulator.LogEvents{Start: time.Now().Add(-30 * 24 * time.Hour), PerSecond: 3}); err != nil {
+			t.Fatal(err)
+		}
+		r.sim.AddBatch(records)
+		r.start()
+		siem, audit := 0, 0
+		for siem < records {
+			r.step(4)
+			siem, audit = 0, 0
+			for _, s := range r.host.stored {
+				if strings.Contains(s.record, `"log_source":"siem"`) {
+					siem++
+				} else {
+					audit++
+				}
+			}
+			if audit == events {
+				t.Fatalf("all audit events came before the SIEM logs: %d of %d", siem, records)
+			}
+		}
+	})
 }
