@@ -129,7 +129,7 @@ func TestLinksBrokenLine(t *testing.T) {
 // TestLinksKills dies at random steps, in the middle of pages and files.
 func TestLinksKills(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(sized(12, 3)) {
+	for seed := range uint64(sized(12, 2)) {
 		withAPI2(t, simulator.Config{EventsLimit: 1000, EventsWindow: time.Minute}, []string{"siem_types", "receipt,av"}, func(r *rig) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			for _, kind := range []string{"receipt", "av"} {
@@ -186,7 +186,7 @@ func TestLinksQuota(t *testing.T) {
 		if err := r.sim.AddFiles("receipt", 1500, 2); err != nil {
 			t.Fatal(err)
 		}
-		for range sized(20, 6) {
+		for range sized(20, 3) {
 			r.start()
 			r.run(10 * time.Second)
 			r.kill()

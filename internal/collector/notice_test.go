@@ -45,6 +45,9 @@ var withNotices = []string{"notices", "on", "account_key", "customer", "id_key",
 func TestNoticesOfTrouble(t *testing.T) {
 	t.Parallel()
 	for _, tag := range []string{"off", "on"} {
+		if testing.Short() && tag == "off" {
+			continue
+		}
 		withRig(t, simulator.Config{}, append([]string{"logs", "siem", "tag_by_type", tag}, withNotices...), func(r *rig) {
 			r.sim.AddBatch(100)
 			r.start()
