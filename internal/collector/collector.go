@@ -15,6 +15,7 @@ import (
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/sleep"
 	"fluent-bit-mimecast/internal/version"
@@ -38,7 +39,8 @@ type Options struct {
 	Config config.Config
 	Claim  *checkpoint.Claim // of Keys(Config); nil when no position is kept
 	Log    *slog.Logger
-	Quotas *Quotas // of the process; nil: the collector has one of its own
+	Quotas *Quotas        // of the process; nil: the collector has one of its own
+	Memory *memory.Budget // of the process; nil: likewise
 	// Client replaces the one made from Config, in tests.
 	Client *mimecast.Client
 	// statfs and scratch replace the system's, in tests.
@@ -52,6 +54,7 @@ type Collector struct {
 	claim     *checkpoint.Claim
 	log       *slog.Logger
 	client    *mimecast.Client
+	memory    *memory.Share
 	queue     *delivery.Queue
 	store     *checkpoint.Store // nil when no position is kept, and until it is open
 	committer *delivery.Committer
@@ -74,9 +77,13 @@ func Start(o Options) (*Collector, error) {
 			return nil, err
 		}
 	}
+	if o.Memory == nil {
+		o.Memory = &memory.Budget{}
+	}
+	share := o.Memory.Share()
 	c := &Collector{
 		cfg: o.Config, claim: o.Claim, log: o.Log, client: client,
-		queue: delivery.NewQueue(), done: make(chan struct{}),
+		memory: share, queue: delivery.NewQueue(share), done: make(chan struct{}),
 	}
 	c.committer = delivery.NewCommitter(o.Log)
 	folder := ""
@@ -113,7 +120,7 @@ func newClient(cfg config.Config, log *slog.Logger) (*mimecast.Client, error) {
 
 // share makes what the types of a log share, for each log that comes as links.
 func (c *Collector) share(quotas *Quotas) {
-	slots, readers := make(chan struct{}, linkSlots), newReaders()
+	slots, readers := memory.NewGate(c.memory, 1, linkSlots), memory.NewGate(c.memory, 1, linkReaders)
 	for _, l := range linkLogs(c.cfg) {
 		c.shared = append(c.shared, &linksShared{
 			source: l, quota: quotas.of(c.cfg.BaseURL.Host, c.cfg.AppID, l.name), slots: slots, readers: readers,
@@ -136,7 +143,7 @@ func (c *Collector) newStream(key checkpoint.Key, shared *clock, customer *tenan
 	log := c.log.With("logs", key.Log)
 	s := &stream{
 		key: key, client: c.client, log: log, report: newReport(log, c.client.Now), clock: shared,
-		queue: c.queue, from: provenance{tenant: customer},
+		queue: c.queue, memory: c.memory, from: provenance{tenant: customer},
 		accountKey: c.cfg.AccountKey, account: c.cfg.Account,
 	}
 	s.out = &delivery.Writer{
@@ -167,6 +174,7 @@ func (c *Collector) Stop(wait time.Duration) bool {
 func (c *Collector) run(ctx context.Context) {
 	defer close(c.done)
 	defer c.client.Close()
+	defer c.memory.Close()
 	defer c.release()
 	if !c.open(ctx) {
 		return

@@ -9,6 +9,7 @@ import (
 
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/record"
 	"fluent-bit-mimecast/internal/sleep"
 	"fluent-bit-mimecast/mimecast"
@@ -31,6 +32,7 @@ type stream struct {
 	report *report
 	clock  *clock
 	queue  *delivery.Queue
+	memory *memory.Share
 	out    *delivery.Writer
 	from   provenance // of the position
 	found  bool       // the file had a position at the start

@@ -82,7 +82,7 @@ func (h *Handover) Resume() {
 func (h *Handover) Drain(host Host, deadline time.Time) {
 	h.settle(host)
 	for !h.paused && h.committer.healthy() && h.now().Before(deadline) {
-		if h.ledger.full() && !h.awaitCount(host, deadline) {
+		if h.full() && !h.awaitCount(host, deadline) {
 			return
 		}
 		p := h.next(deadline)
@@ -118,22 +118,12 @@ func (h *Handover) next(deadline time.Time) *piece {
 	if h.current != nil {
 		return h.current
 	}
-	select {
-	case p := <-h.queue.pieces:
-		return p
-	default:
-	}
-	if h.queue.coming.Load() == 0 {
-		return nil
-	}
-	t := time.NewTimer(min(idleWait, deadline.Sub(h.now())))
-	defer t.Stop()
-	select {
-	case p := <-h.queue.pieces:
-		return p
-	case <-t.C:
-		return nil
-	}
+	return h.queue.get(min(idleWait, deadline.Sub(h.now())))
+}
+
+// full reports whether the host has enough for now.
+func (h *Handover) full() bool {
+	return h.ledger.full(h.queue.memory.Bound(minInFlight, maxInFlight))
 }
 
 // give hands over the current piece, its last record in an append of its own.
@@ -164,13 +154,14 @@ func (h *Handover) append(host Host, p *piece, records int, buf []byte, change *
 	}
 	h.handed += int64(len(buf))
 	h.ledger.gave(records, len(buf), change, h.now())
+	h.queue.memory.Take(len(buf))
 	return nil
 }
 
 // awaitCount gives the host some time to take what it was given.
 func (h *Handover) awaitCount(host Host, deadline time.Time) bool {
 	until := h.now().Add(drainWait)
-	for h.ledger.full() {
+	for h.full() {
 		if now := h.now(); now.After(until) || now.After(deadline) {
 			return false
 		}
@@ -232,4 +223,5 @@ func (h *Handover) confirm() {
 		h.committer.add(c)
 	}
 	h.room.taken.Store(h.ledger.released)
+	h.queue.memory.Return(h.ledger.left())
 }

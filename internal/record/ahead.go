@@ -12,6 +12,7 @@ import (
 type ahead struct {
 	blocks chan []byte // that have been read; closed at the end
 	free   chan []byte
+	spare  [][]byte // all blocks, between files
 	stop   chan struct{}
 	err    error // why blocks is closed
 	block  []byte
@@ -25,12 +26,14 @@ const (
 
 // open begins with a file. The one before must be closed.
 func (a *ahead) open(file io.Reader) {
-	if a.free == nil {
-		a.free = make(chan []byte, aheadBlocks)
-		for range aheadBlocks {
-			a.free <- make([]byte, aheadSize)
-		}
+	for len(a.spare) < aheadBlocks {
+		a.spare = append(a.spare, make([]byte, aheadSize))
 	}
+	a.free = make(chan []byte, aheadBlocks)
+	for _, block := range a.spare {
+		a.free <- block
+	}
+	a.spare = a.spare[:0]
 	a.blocks, a.stop = make(chan []byte, aheadBlocks), make(chan struct{})
 	go a.read(file, a.blocks, a.stop)
 }
@@ -106,5 +109,8 @@ func (a *ahead) close() {
 	for block := range a.blocks {
 		a.free <- block[:aheadSize]
 	}
-	a.blocks = nil
+	for range aheadBlocks {
+		a.spare = append(a.spare, <-a.free)
+	}
+	a.blocks, a.free = nil, nil
 }

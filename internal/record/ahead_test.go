@@ -47,7 +47,7 @@ func TestClose(t *testing.T) {
 			t.Errorf("reading on after Close: %v", err)
 		}
 	}
-	if len(r.ahead.free) != aheadBlocks {
-		t.Errorf("%d of %d blocks are left", len(r.ahead.free), aheadBlocks)
+	if len(r.ahead.spare) != aheadBlocks {
+		t.Errorf("%d of %d blocks are left", len(r.ahead.spare), aheadBlocks)
 	}
 }
