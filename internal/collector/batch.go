@@ -25,8 +25,10 @@ const (
 	// nothing of it delivered yet.
 	// Where the share of memory is small, less is held.
 	holdBytes = 4 << 20
-	// readerBytes is about what a [record.Reader] takes of memory.
-	readerBytes = 1200 << 10
+	// readerBytes is about what a [record.Reader] takes of memory besides what it
+	// reads ahead. It does that if a share has room for aheadWorth.
+	readerBytes = 400 << 10
+	aheadWorth  = 4 * record.AheadBytes
 	// maxBad bounds the records of one file that are unreadable one by one. In a
 	// file with more, all the rest is taken as unreadable.
 	maxBad = 100
@@ -85,11 +87,15 @@ type decoding struct {
 // nil, all records are in the writer.
 func (d *decoding) run(ctx context.Context) error {
 	d.reader = readers.Get().(*record.Reader)
-	d.memory.Take(readerBytes)
+	taken := readerBytes
+	if d.reader.Inline = d.memory.Bound(0, aheadWorth) < record.AheadBytes; !d.reader.Inline {
+		taken += record.AheadBytes
+	}
+	d.memory.Take(taken)
 	defer func() {
 		d.reader.Close()
 		readers.Put(d.reader)
-		d.memory.Return(readerBytes)
+		d.memory.Return(taken)
 	}()
 	d.hold = d.memory.Bound(0, holdBytes)
 	d.skip = d.out.Sent()

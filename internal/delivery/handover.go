@@ -24,9 +24,13 @@ type Host interface {
 const (
 	// idleWait is how long a call waits for a piece that is on its way.
 	idleWait = 50 * time.Millisecond
-	// drainWait is how long a call waits for the host to count; more means
-	// that its main thread is busy or pauses the instance.
-	drainWait = 100 * time.Millisecond
+	// drainWait is how long a call waits for the host to count, which it does at
+	// least every 250 ms; more means that its main thread is busy or pauses the
+	// instance.
+	drainWait = 300 * time.Millisecond
+	// The host's count is looked at again after drainStep, then less and less often.
+	drainStep    = 2 * time.Millisecond
+	maxDrainStep = 16 * time.Millisecond
 	// reminder is how often lasting trouble is logged again.
 	reminder = time.Hour
 )
@@ -161,14 +165,14 @@ func (h *Handover) append(host Host, p *piece, records int, buf []byte, change *
 // awaitCount gives the host some time to take what it was given.
 func (h *Handover) awaitCount(host Host, deadline time.Time) bool {
 	until := h.now().Add(drainWait)
-	for h.full() {
+	for step := drainStep; h.full(); step = min(2*step, maxDrainStep) {
 		if now := h.now(); now.After(until) || now.After(deadline) {
 			return false
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(step)
 		before := h.ledger.appends
 		if h.settle(host); h.ledger.appends < before {
-			until = h.now().Add(drainWait)
+			until, step = h.now().Add(drainWait), drainStep
 		}
 	}
 	return true

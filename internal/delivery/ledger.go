@@ -12,7 +12,7 @@ const (
 	// in the host's memory.
 	maxInFlight = 24 << 20
 	// minInFlight is that bound where the share of memory is the smallest.
-	minInFlight = 512 << 10
+	minInFlight = 1 << 20
 	// maxAppends bounds the same in appends: the host has room for 1024.
 	maxAppends = 500
 	// lag is how long after its append a record counts as safe where the count

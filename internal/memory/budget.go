@@ -18,7 +18,7 @@ const (
 
 	// least is what each block may take, however many there are: with less, it
 	// could not go on.
-	least = 3 << 20
+	least = 2816 << 10
 	// most is what one block may take if it is alone.
 	most = 48 << 20
 )

@@ -22,6 +22,8 @@ type ahead struct {
 const (
 	aheadBlocks = 4
 	aheadSize   = 256 << 10
+	// AheadBytes is what a [Reader] takes to read ahead.
+	AheadBytes = aheadBlocks * aheadSize
 )
 
 // open begins with a file. The one before must be closed.
@@ -41,23 +43,29 @@ func (a *ahead) open(file io.Reader) {
 // read runs until the file's end, an error, or stop.
 func (a *ahead) read(file io.Reader, blocks chan<- []byte, stop <-chan struct{}) {
 	defer close(blocks)
-	var block []byte
-	defer func() {
-		if r := recover(); r != nil {
-			a.err = fmt.Errorf("a bug in this plugin; please report it: reading a log file: %v", r)
-			a.free <- block
-		}
-	}()
 	for a.err = nil; a.err == nil; {
 		select {
 		case <-stop:
 			return
-		case block = <-a.free:
+		case block := <-a.free:
 			var n int
 			n, a.err = fill(file, block)
 			blocks <- block[:n] // there is room for all blocks
 		}
 	}
+}
+
+// guarded makes an error of a panic of its reader.
+type guarded struct{ io.Reader }
+
+// Read implements io.Reader.
+func (g guarded) Read(p []byte) (n int, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			n, err = 0, fmt.Errorf("a bug in this plugin; please report it: reading a log file: %v", r)
+		}
+	}()
+	return g.Reader.Read(p)
 }
 
 // fill reads until the block is full or there is an error.
