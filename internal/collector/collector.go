@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -55,6 +56,7 @@ type Collector struct {
 	log       *slog.Logger
 	client    *mimecast.Client
 	memory    *memory.Share
+	pace      pace
 	queue     *delivery.Queue
 	store     *checkpoint.Store // nil when no position is kept, and until it is open
 	committer *delivery.Committer
@@ -85,6 +87,8 @@ func Start(o Options) (*Collector, error) {
 		cfg: o.Config, claim: o.Claim, log: o.Log, client: client,
 		memory: share, queue: delivery.NewQueue(share), done: make(chan struct{}),
 	}
+	c.pace = newPace(share.Before(), rand.Float64)
+	c.cfg.PollInterval = c.pace.of(c.cfg.PollInterval)
 	c.committer = delivery.NewCommitter(o.Log)
 	folder := ""
 	if o.Config.DB != "" {
@@ -143,7 +147,7 @@ func (c *Collector) newStream(key checkpoint.Key, shared *clock, customer *tenan
 	log := c.log.With("logs", key.Log)
 	s := &stream{
 		key: key, client: c.client, log: log, report: newReport(log, c.client.Now), clock: shared,
-		queue: c.queue, memory: c.memory, from: provenance{tenant: customer},
+		queue: c.queue, memory: c.memory, pace: c.pace, from: provenance{tenant: customer},
 		accountKey: c.cfg.AccountKey, account: c.cfg.Account,
 	}
 	s.out = &delivery.Writer{
@@ -186,6 +190,7 @@ func (c *Collector) run(ctx context.Context) {
 			c.protect("commit", func() { c.committer.Run(writeCtx) })
 		}
 	})
+	_ = sleep.For(ctx, c.pace.late)
 	for i := range c.pollers {
 		polling.Go(func() { c.keepPolling(ctx, c.streams[i], c.pollers[i]) })
 	}

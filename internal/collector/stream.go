@@ -33,6 +33,7 @@ type stream struct {
 	clock  *clock
 	queue  *delivery.Queue
 	memory *memory.Share
+	pace   pace
 	out    *delivery.Writer
 	from   provenance // of the position
 	found  bool       // the file had a position at the start
