@@ -194,8 +194,6 @@ func (c *Collector) run(ctx context.Context) {
 	for i := range c.pollers {
 		polling.Go(func() { c.keepPolling(ctx, c.streams[i], c.pollers[i]) })
 	}
-	polling.Go(func() { c.summarize(ctx) })
-	polling.Go(func() { c.protect("accounts", func() { c.sayOthers(ctx) }) })
 	for _, shared := range c.shared {
 		if shared.source.name != config.SIEM {
 			continue // no option could name a type that is found
@@ -204,6 +202,8 @@ func (c *Collector) run(ctx context.Context) {
 		polling.Go(func() { c.protect("types", func() { look.run(ctx) }) })
 	}
 	polling.Go(func() { c.protect("room", func() { c.room.Watch(ctx) }) })
+	c.protect("accounts", func() { c.sayOthers(ctx) })
+	c.protect("summary", func() { c.summarize(ctx) })
 	polling.Wait()
 	stopWriting()
 	writing.Wait()
