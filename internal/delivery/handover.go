@@ -28,7 +28,8 @@ const (
 	// least every 250 ms; more means that its main thread is busy or pauses the
 	// instance.
 	drainWait = 300 * time.Millisecond
-	// The host's count is looked at again after drainStep, then less and less often.
+	// drainStep is how long until the host's count is looked at again. It is
+	// maxDrainStep where many blocks look at theirs, which have little in flight.
 	drainStep    = 2 * time.Millisecond
 	maxDrainStep = 16 * time.Millisecond
 	// reminder is how often lasting trouble is logged again.
@@ -165,14 +166,14 @@ func (h *Handover) append(host Host, p *piece, records int, buf []byte, change *
 // awaitCount gives the host some time to take what it was given.
 func (h *Handover) awaitCount(host Host, deadline time.Time) bool {
 	until := h.now().Add(drainWait)
-	for step := drainStep; h.full(); step = min(2*step, maxDrainStep) {
+	for h.full() {
 		if now := h.now(); now.After(until) || now.After(deadline) {
 			return false
 		}
-		time.Sleep(step)
+		time.Sleep(time.Duration(h.queue.memory.Bound(int(maxDrainStep), int(drainStep))))
 		before := h.ledger.appends
 		if h.settle(host); h.ledger.appends < before {
-			until, step = h.now().Add(drainWait), drainStep
+			until = h.now().Add(drainWait)
 		}
 	}
 	return true
