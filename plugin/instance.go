@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -25,6 +26,7 @@ import (
 	"fluent-bit-mimecast/internal/collector"
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/version"
 )
 
@@ -43,6 +45,8 @@ const (
 var plugin struct {
 	files     checkpoint.Files
 	quotas    collector.Quotas
+	memory    memory.Budget
+	budgeting sync.Once   // memory has been set
 	reloading atomic.Bool // the Init that follows belongs to a hot reload
 
 	mu        sync.Mutex
@@ -75,6 +79,7 @@ func started(plug unsafe.Pointer) bool {
 	i.log = slog.New(&handler{lines: i.lines})
 	defer i.lines.flush(h)
 
+	plugin.budgeting.Do(func() { setMemory(i.log) })
 	i.values = map[string]string{}
 	for _, o := range config.Options() {
 		for _, key := range o.Keys() {
@@ -104,6 +109,14 @@ func started(plug unsafe.Pointer) bool {
 	return true
 }
 
+// setMemory sets the budget of the process from the environment.
+func setMemory(log *slog.Logger) {
+	if err := plugin.memory.Set(os.Getenv(memory.Variable)); err != nil {
+		log.Warn("the memory limit can't be used", "variable", memory.Variable, "err", err,
+			"used", fmt.Sprintf("%dM", plugin.memory.Limit()>>20), "what_to_do", "set a size like 256M or 1G")
+	}
+}
+
 // begin reads the configuration and starts the collector. Its errors are about
 // the configuration.
 func (i *instance) begin() error {
@@ -120,7 +133,7 @@ func (i *instance) begin() error {
 			return &config.Error{Problems: []string{"logs: " + err.Error()}}
 		}
 	}
-	c, err := collector.Start(collector.Options{Config: cfg, Claim: claim, Log: i.log, Quotas: &plugin.quotas})
+	c, err := collector.Start(collector.Options{Config: cfg, Claim: claim, Log: i.log, Quotas: &plugin.quotas, Memory: &plugin.memory})
 	if err != nil {
 		if claim != nil {
 			_ = claim.Release() // it was never open

@@ -35,15 +35,16 @@ func main() {
 	flag.IntVar(&b.rounds, "rounds", 3, "rounds; the figures are their medians")
 	records := flag.Int64("records", 10_000_000, "records of a run of the plugin; in_tail gets a tenth")
 	idle := flag.Duration("idle", 65*time.Second, "how long to be idle")
-	only := flag.String("only", "", "run only one part: throughput, links, decode, memory, ids, stop, idle")
+	only := flag.String("only", "", "run only one part: throughput, links, decode, memory, ids, stop, idle, many")
+	blocks := flag.Int("blocks", 50, "blocks that catch up at once; twice as many are idle")
 	flag.Parse()
-	if err := b.main(*records, *idle, *only); err != nil {
+	if err := b.main(*records, *idle, *blocks, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func (b *bench) main(records int64, idle time.Duration, only string) error {
+func (b *bench) main(records int64, idle time.Duration, blocks int, only string) error {
 	if b.fluentBit = harness.FindFluentBit(); b.fluentBit == "" {
 		fmt.Println("*** NO FLUENT BIT on PATH nor in FLUENT_BIT: NOTHING WAS MEASURED ***")
 		return nil
@@ -74,6 +75,7 @@ func (b *bench) main(records int64, idle time.Duration, only string) error {
 		{"memory", b.memory},
 		{"stop", b.stopping},
 		{"idle", func() error { return b.idle(idle) }},
+		{"many", func() error { return b.many(blocks, records) }},
 	} {
 		if only == "" || only == part.name {
 			if err := part.run(); err != nil {

@@ -33,7 +33,7 @@ type suite struct {
 	seed      uint64
 	behind    sync.WaitGroup // what runs beside the cases
 
-	kills, stops, reloads, stalls, mixed int
+	kills, stops, reloads, stalls, mixed, blocks int
 }
 
 // result is what a case came to.
@@ -58,6 +58,7 @@ func main() {
 	flag.IntVar(&s.reloads, "reloads", 50, "how many times to reload")
 	flag.IntVar(&s.stalls, "stalls", 20, "how many times to kill while the main thread is held up")
 	flag.IntVar(&s.mixed, "mixed", 4, "how many runs with faults at half of all requests")
+	flag.IntVar(&s.blocks, "blocks", 50, "how many blocks catch up at once")
 	flag.Uint64Var(&s.seed, "seed", 1, "decides what is random")
 	only := flag.String("only", "", "run only cases whose name matches this expression")
 	soak := flag.Duration("soak", 0, "instead of the cases, stream for so long with a reload each minute")
@@ -133,6 +134,7 @@ func cases() []check {
 		{"API 2.0: kill -9 in mid-page", (*suite).killedInPage},
 		{"API 2.0: stop and start", (*suite).stoppedInPage},
 		{"API 2.0: reload", (*suite).reloadedInPage},
+		{"API 2.0: kill -9 while many blocks catch up", (*suite).manyKilled},
 		{"API 2.0: tokens of 5 s, links of 2 s", (*suite).shortLives},
 		{"API 2.0: all types, faults at half of all requests", (*suite).mixedLinks},
 	}, singleFaults(), atOnce("API 2.0: half of all requests: ", simulator.EventFaults(), (*suite).faultyLinks))

@@ -9,11 +9,13 @@ import (
 	"log/slog"
 	"math/bits"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/record"
 )
 
@@ -21,13 +23,21 @@ const (
 	// holdBytes bounds how much of one log file is decoded before any of it is
 	// sent. A file that turns out to be damaged within it is asked for again with
 	// nothing of it delivered yet.
+	// Where the share of memory is small, less is held.
 	holdBytes = 4 << 20
+	// readerBytes is about what a [record.Reader] takes of memory besides what it
+	// reads ahead. It does that if a share has room for aheadWorth.
+	readerBytes = 400 << 10
+	aheadWorth  = 4 * record.AheadBytes
 	// maxBad bounds the records of one file that are unreadable one by one. In a
 	// file with more, all the rest is taken as unreadable.
 	maxBad = 100
 	// sourceSIEM is the log_source of the SIEM logs of API 1.0.
 	sourceSIEM = "siem"
 )
+
+// readers keeps readers for the next batches.
+var readers = sync.Pool{New: func() any { return new(record.Reader) }}
 
 // errMismatch says that a batch does not begin with what was delivered of it.
 var errMismatch = errors.New("the batch is another one")
@@ -58,13 +68,15 @@ type decoding struct {
 	confirmed bool   // what is odd is in the batch itself
 	mayBeBare bool   // a gzip with nothing in it is not odd
 	out       *delivery.Writer
-	reader    *record.Reader
+	memory    *memory.Share
 	log       *slog.Logger
 	collected time.Time
 	// saw is called with the account code of a record when it is not that of the
 	// record before. The code is valid until saw returns.
 	saw func(code []byte)
 
+	reader   *record.Reader
+	hold     int            // bytes to hold before they are sent
 	skip     delivery.Place // what was delivered before
 	at       delivery.Place // what has been decoded
 	fileHash uint64
@@ -76,7 +88,18 @@ type decoding struct {
 // run goes through the whole batch. It leaves nothing that still reads it. After
 // nil, all records are in the writer.
 func (d *decoding) run(ctx context.Context) error {
-	defer d.reader.Close()
+	d.reader = readers.Get().(*record.Reader)
+	taken := readerBytes
+	if d.reader.Inline = d.memory.Bound(0, aheadWorth) < record.AheadBytes; !d.reader.Inline {
+		taken += record.AheadBytes
+	}
+	d.memory.Take(taken)
+	defer func() {
+		d.reader.Close()
+		readers.Put(d.reader)
+		d.memory.Return(taken)
+	}()
+	d.hold = d.memory.Bound(0, holdBytes)
 	d.skip = d.out.Sent()
 	batch := record.OpenBatch(d.batch, d.batch.size, d.name)
 	for {
@@ -203,7 +226,8 @@ func (d *decoding) took(ctx context.Context, buf []byte, start int, source, orig
 		return nil
 	}
 	d.out.Add(d.ids.add(buf, start, original, id), d.at)
-	if d.out.Held() > holdBytes {
+	if d.out.Held() > d.hold {
+		d.hold = d.memory.Bound(0, holdBytes)
 		return d.out.Send(ctx)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/simulator"
 	"fluent-bit-mimecast/mimecast"
@@ -45,7 +46,8 @@ func BenchmarkDeliverBatch(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			c := &Collector{cfg: cfg, log: log, client: client, queue: delivery.NewQueue()}
+			share := new(memory.Budget).Share()
+			c := &Collector{cfg: cfg, log: log, client: client, memory: share, queue: delivery.NewQueue(share)}
 			c.makeStreams(tempFile)
 			p := c.pollers[0].(*siem)
 			if err := p.load(nil); err != nil {
@@ -55,7 +57,7 @@ func BenchmarkDeliverBatch(b *testing.B) {
 			defer stop()
 			b.ReportAllocs()
 			for b.Loop() {
-				body, err := spool(bytes.NewReader(archive), spoolMemory, nil)
+				body, err := spool(bytes.NewReader(archive), spoolMemory, share, nil)
 				if err != nil {
 					b.Fatal(err)
 				}

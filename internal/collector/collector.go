@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/sleep"
 	"fluent-bit-mimecast/internal/version"
@@ -38,7 +40,8 @@ type Options struct {
 	Config config.Config
 	Claim  *checkpoint.Claim // of Keys(Config); nil when no position is kept
 	Log    *slog.Logger
-	Quotas *Quotas // of the process; nil: the collector has one of its own
+	Quotas *Quotas        // of the process; nil: the collector has one of its own
+	Memory *memory.Budget // of the process; nil: likewise
 	// Client replaces the one made from Config, in tests.
 	Client *mimecast.Client
 	// statfs and scratch replace the system's, in tests.
@@ -52,6 +55,8 @@ type Collector struct {
 	claim     *checkpoint.Claim
 	log       *slog.Logger
 	client    *mimecast.Client
+	memory    *memory.Share
+	pace      pace
 	queue     *delivery.Queue
 	store     *checkpoint.Store // nil when no position is kept, and until it is open
 	committer *delivery.Committer
@@ -74,10 +79,16 @@ func Start(o Options) (*Collector, error) {
 			return nil, err
 		}
 	}
+	if o.Memory == nil {
+		o.Memory = &memory.Budget{}
+	}
+	share := o.Memory.Share()
 	c := &Collector{
 		cfg: o.Config, claim: o.Claim, log: o.Log, client: client,
-		queue: delivery.NewQueue(), done: make(chan struct{}),
+		memory: share, queue: delivery.NewQueue(share), done: make(chan struct{}),
 	}
+	c.pace = newPace(share.Before(), rand.Float64)
+	c.cfg.PollInterval = c.pace.of(c.cfg.PollInterval)
 	c.committer = delivery.NewCommitter(o.Log)
 	folder := ""
 	if o.Config.DB != "" {
@@ -113,7 +124,7 @@ func newClient(cfg config.Config, log *slog.Logger) (*mimecast.Client, error) {
 
 // share makes what the types of a log share, for each log that comes as links.
 func (c *Collector) share(quotas *Quotas) {
-	slots, readers := make(chan struct{}, linkSlots), newReaders()
+	slots, readers := memory.NewGate(c.memory, 1, linkSlots), memory.NewGate(c.memory, 1, linkReaders)
 	for _, l := range linkLogs(c.cfg) {
 		c.shared = append(c.shared, &linksShared{
 			source: l, quota: quotas.of(c.cfg.BaseURL.Host, c.cfg.AppID, l.name), slots: slots, readers: readers,
@@ -142,7 +153,7 @@ func (c *Collector) newStream(key checkpoint.Key, shared *clock, customer *tenan
 	log := c.log.With("logs", key.Log)
 	s := &stream{
 		key: key, client: c.client, log: log, report: newReport(log, c.client.Now), clock: shared,
-		queue: c.queue, from: provenance{tenant: customer},
+		queue: c.queue, memory: c.memory, pace: c.pace, from: provenance{tenant: customer},
 		accountKey: c.cfg.AccountKey, account: c.cfg.Account,
 	}
 	s.out = &delivery.Writer{
@@ -173,6 +184,7 @@ func (c *Collector) Stop(wait time.Duration) bool {
 func (c *Collector) run(ctx context.Context) {
 	defer close(c.done)
 	defer c.client.Close()
+	defer c.memory.Close()
 	defer c.release()
 	if !c.open(ctx) {
 		return
@@ -184,11 +196,10 @@ func (c *Collector) run(ctx context.Context) {
 			c.protect("commit", func() { c.committer.Run(writeCtx) })
 		}
 	})
+	_ = sleep.For(ctx, c.pace.late)
 	for i := range c.pollers {
 		polling.Go(func() { c.keepPolling(ctx, c.streams[i], c.pollers[i]) })
 	}
-	polling.Go(func() { c.summarize(ctx) })
-	polling.Go(func() { c.protect("accounts", func() { c.sayOthers(ctx) }) })
 	for _, shared := range c.shared {
 		if shared.source.name != config.SIEM {
 			continue // no option could name a type that is found
@@ -197,6 +208,8 @@ func (c *Collector) run(ctx context.Context) {
 		polling.Go(func() { c.protect("types", func() { look.run(ctx) }) })
 	}
 	polling.Go(func() { c.protect("room", func() { c.room.Watch(ctx) }) })
+	c.protect("accounts", func() { c.sayOthers(ctx) })
+	c.protect("summary", func() { c.summarize(ctx) })
 	polling.Wait()
 	stopWriting()
 	writing.Wait()

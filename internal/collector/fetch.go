@@ -137,7 +137,8 @@ func (p *fetcher) try(ctx context.Context, r mimecast.SIEMRequest) (*fetched, er
 		return &fetched{request: r, next: batch.NextToken, noNext: batch.NoNext}, nil
 	}
 	defer batch.Body.Close()
-	body, err := spool(batch.Body, spoolMemory, p.scratch)
+	share := p.s.memory
+	body, err := spool(batch.Body, share.Bound(minSpoolMemory, spoolMemory), share, p.scratch)
 	if err != nil {
 		return nil, fmt.Errorf("fetching a batch: %w", err)
 	}

@@ -28,8 +28,9 @@ const (
 	// hang.
 	slotPatience = 20 * time.Second
 	// linkMemory is how much of a file is kept in memory; a larger one goes to a file
-	// that has no name.
-	linkMemory = 256 << 10
+	// that has no name. It is minLinkMemory where the share of memory is the smallest.
+	linkMemory    = 256 << 10
+	minLinkMemory = 64 << 10
 	// linkYoung is how old a link may be for its refusal to count.
 	linkYoung = 5 * time.Minute
 )
@@ -71,8 +72,8 @@ type download struct {
 	link mimecast.SIEMLink
 	body *spooled
 	err  error
-	at   time.Time     // when it was asked for
-	slot chan struct{} // that it takes
+	at   time.Time // when it was asked for
+	slot *linkSlot // that it takes
 }
 
 // missed is what files could not be had, or are to be read once more.
@@ -167,21 +168,30 @@ func (p *linkPage) download(ctx context.Context, list []mimecast.SIEMLink, late 
 	}
 }
 
+// linkSlot is the right to have a file.
+type linkSlot struct {
+	memory int // how much of the file may be kept there
+	free   func()
+}
+
 // takeSlot waits for a slot that the types share, and after a while for the type's own
-// too. It returns nil when ctx ends.
-func (p *linkPage) takeSlot(ctx context.Context) chan struct{} {
+// too, which has no memory. It returns nil when ctx ends.
+func (p *linkPage) takeSlot(ctx context.Context) *linkSlot {
 	patience := time.NewTimer(slotPatience)
 	defer patience.Stop()
+	turn := p.shared.slots.Line()
 	var own chan struct{} // not yet
 	for {
 		select {
-		case p.shared.slots <- struct{}{}:
-			return p.shared.slots
+		case <-turn:
+			return &linkSlot{p.s.memory.Bound(minLinkMemory, linkMemory), p.shared.slots.Leave}
 		case own <- struct{}{}:
-			return own
+			p.shared.slots.Quit(turn)
+			return &linkSlot{0, func() { <-p.slot }}
 		case <-patience.C:
 			own = p.slot
 		case <-ctx.Done():
+			p.shared.slots.Quit(turn)
 			return nil
 		}
 	}
@@ -195,7 +205,7 @@ func (p *linkPage) pass(ctx context.Context, d download, late bool, to chan<- do
 			p.drop(d)
 		}
 	}()
-	d.body, d.err = p.fetch(ctx, d.link, late)
+	d.body, d.err = p.fetch(ctx, d.link, d.slot.memory, late)
 	select {
 	case to <- d:
 		return true
@@ -209,10 +219,10 @@ func (p *linkPage) drop(d download) {
 	if d.body != nil {
 		d.body.Close()
 	}
-	<-d.slot
+	d.slot.free()
 }
 
-func (p *linkPage) fetch(ctx context.Context, l mimecast.SIEMLink, late bool) (*spooled, error) {
+func (p *linkPage) fetch(ctx context.Context, l mimecast.SIEMLink, keep int, late bool) (*spooled, error) {
 	if l.URL == "" {
 		return nil, &mimecast.LinkError{Path: l.Path, Status: http.StatusNotFound, Code: "the page no longer names it"}
 	}
@@ -222,7 +232,7 @@ func (p *linkPage) fetch(ctx context.Context, l mimecast.SIEMLink, late bool) (*
 		return nil, err
 	}
 	defer in.Close()
-	body, err := spool(in, linkMemory, p.scratch)
+	body, err := spool(in, keep, p.s.memory, p.scratch)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", l, err)
 	}
@@ -241,12 +251,10 @@ func (p *linkPage) file(ctx context.Context, f download) error {
 	defer p.s.out.Discard() // what a pass that failed has left: no later move may take it along
 	seen := codes{}
 	d := p.decoding(f)
-	select {
-	case d.reader = <-p.shared.readers:
-		defer func() { p.shared.readers <- d.reader }() // closed by then
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := p.shared.readers.Enter(ctx); err != nil {
+		return err
 	}
+	defer p.shared.readers.Leave()
 	d.saw = func(code []byte) { p.s.from.saw(seen, code) }
 	err := p.decode(ctx, f.link.Path, d)
 	var odd oddity
@@ -282,7 +290,7 @@ func (p *linkPage) file(ctx context.Context, f download) error {
 func (p *linkPage) decoding(f download) *decoding {
 	was, path := p.odd[f.link.Path], f.link.Path
 	d := &decoding{
-		batch: f.body, name: path, json: true, mayBeBare: true, out: p.s.out, log: p.s.log,
+		batch: f.body, name: path, json: true, mayBeBare: true, out: p.s.out, memory: p.s.memory, log: p.s.log,
 		collected: p.s.client.Now(), accounts: record.NewAccounts("accountId"), ids: fileIDs{extras: p.s.extras}, idFile: path,
 		confirmed: was.times > 0 && (was.size == f.body.size && was.sum == f.body.sum || was.times >= maxOdd),
 	}
@@ -391,7 +399,7 @@ func (p *linkPage) storeWorks(ctx context.Context) bool {
 	if p.sample.URL == "" {
 		return false
 	}
-	body, err := p.fetch(ctx, p.sample, false)
+	body, err := p.fetch(ctx, p.sample, 0, false)
 	if err != nil {
 		return false
 	}

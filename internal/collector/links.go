@@ -28,7 +28,7 @@ type links struct {
 	s        *stream
 	at       linkPage
 	lookback time.Duration
-	interval time.Duration
+	interval time.Duration // between requests that bring nothing new
 
 	left    map[uint64]bool // hashes of the cursors that led on
 	silence time.Time       // the end of the events before a silence that was said
@@ -43,7 +43,7 @@ func newLinks(s *stream, cfg config.Config, kind string, shared *linksShared, ne
 			typed:   cfg.Typed,
 			scratch: func() (scratch, error) { return newFile(spoolDir(cfg)) },
 		},
-		lookback: cfg.InitialLookback, interval: cfg.PollInterval,
+		lookback: cfg.InitialLookback, interval: max(cfg.PollInterval, s.pace.of(linksIdle)),
 	}
 }
 
@@ -93,7 +93,7 @@ func (p *links) poll(ctx context.Context) error {
 			clear(p.left)
 		}
 		if err == nil && !more {
-			err = sleep.For(ctx, max(p.interval, linksIdle))
+			err = sleep.For(ctx, p.interval)
 		}
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/simulator"
 	"fluent-bit-mimecast/mimecast"
@@ -46,7 +47,8 @@ func BenchmarkDeliverFile(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := &Collector{cfg: cfg, log: log, client: client, queue: delivery.NewQueue()}
+	share := new(memory.Budget).Share()
+	c := &Collector{cfg: cfg, log: log, client: client, memory: share, queue: delivery.NewQueue(share)}
 	c.share(&Quotas{})
 	c.makeStreams(tempFile)
 	stop := handOver(c.queue)
@@ -56,7 +58,7 @@ func BenchmarkDeliverFile(b *testing.B) {
 		for n, file := range files {
 			p := c.pollers[n].(*links)
 			p.at.odd = map[string]oddFile{}
-			body, err := spool(bytes.NewReader(file), linkMemory, nil)
+			body, err := spool(bytes.NewReader(file), linkMemory, share, nil)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -295,8 +295,11 @@ func TestAPanicInAFile(t *testing.T) {
 		r.run(time.Hour)
 		r.logged("a bug in this plugin")
 		r.hasFile("A", 60_000)
-		if n := len(r.collector.shared[0].slots); n > 0 {
+		if n := r.collector.shared[0].slots.Inside(); n > 0 {
 			t.Errorf("%d slots are taken", n)
+		}
+		if n := r.collector.memory.Taken(); n > 0 {
+			t.Errorf("%d bytes are taken", n)
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/position"
 	"fluent-bit-mimecast/internal/simulator"
 	"fluent-bit-mimecast/mimecast"
@@ -284,8 +285,13 @@ func TestAFileOfNoBytes(t *testing.T) {
 func TestFilesThatWereNotTried(t *testing.T) {
 	t.Parallel()
 	withAPI2(t, simulator.Config{}, nil, func(r *rig) {
-		s := &stream{client: r.client(), queue: delivery.NewQueue()}
-		p := &linkPage{s: s, shared: &linksShared{slots: make(chan struct{})}}
+		share := new(memory.Budget).Share()
+		slots := memory.NewGate(share, 1, 1)
+		if err := slots.Enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s := &stream{client: r.client(), memory: share, queue: delivery.NewQueue(share)}
+		p := &linkPage{s: s, shared: &linksShared{slots: slots}}
 		ctx, cancel := context.WithCancel(context.Background())
 		time.AfterFunc(time.Second, cancel)
 		m, err := p.files(ctx, []mimecast.SIEMLink{{URL: "https://a.example.com/b", Path: "/b"}})

@@ -7,14 +7,15 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/position"
-	"fluent-bit-mimecast/internal/record"
 	"fluent-bit-mimecast/mimecast"
 )
 
 const (
 	// linkSlots bounds the files that are downloaded and not yet decoded, of all types
-	// of a block, as long as none takes long.
+	// of a block, as long as none takes long. It is one where the share of memory is the
+	// smallest, and so is linkReaders.
 	linkSlots = 4
 	// linkReaders bounds the files that are decoded at a time, of all types of a block.
 	// Each holds up to holdBytes of records.
@@ -28,8 +29,8 @@ const (
 type linksShared struct {
 	source  linkLog
 	quota   *quota
-	slots   chan struct{}              // one for each file that is downloaded and not yet decoded
-	readers chan *record.Reader        // that nobody uses
+	slots   *memory.Gate               // for the files that are downloaded and not yet decoded
+	readers *memory.Gate               // for those that are decoded
 	keep    func(position.Calls) error // over a restart
 	log     *slog.Logger
 	came    atomic.Int64 // when a log file last came, of any type; Unix time in nanoseconds
@@ -37,15 +38,6 @@ type linksShared struct {
 	keeping sync.Mutex // so that the latest calls are kept last
 	mu      sync.Mutex
 	hosts   map[string]bool // of links, that were logged
-}
-
-// newReaders returns the readers of a block.
-func newReaders() chan *record.Reader {
-	readers := make(chan *record.Reader, linkReaders)
-	for range linkReaders {
-		readers <- new(record.Reader)
-	}
-	return readers
 }
 
 // spend waits until a call may be made, and counts it.

@@ -27,6 +27,7 @@ import (
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/simulator"
 	"fluent-bit-mimecast/mimecast"
 )
@@ -143,6 +144,7 @@ type rig struct {
 	answer atomic.Pointer[http.HandlerFunc] // in the simulator's place
 	readAt func(f scratch, p []byte, off int64) (int, error)
 
+	memory    *memory.Budget
 	files     *checkpoint.Files
 	closing   *checkpoint.Claim
 	collector *Collector
@@ -303,7 +305,7 @@ func (r *rig) start() {
 		}
 	}
 	c, err := Start(Options{
-		Config: r.cfg, Claim: claim, Client: r.client(), statfs: r.statfs,
+		Config: r.cfg, Claim: claim, Client: r.client(), statfs: r.statfs, Memory: r.memory,
 		scratch: func(dir string) (scratch, error) {
 			f, err := tempFile(dir)
 			return &badDisk{f, r}, err

@@ -33,9 +33,8 @@ const (
 // siem polls the SIEM (MTA) logs: batch after batch, each at the token that
 // came with the one before.
 type siem struct {
-	s      *stream
-	fetch  fetcher
-	reader record.Reader
+	s     *stream
+	fetch fetcher
 
 	pos   position.SIEM // after what is in the queue
 	saved time.Time     // when pos was last put there
@@ -333,7 +332,7 @@ func (p *siem) deliverBatch(ctx context.Context, f *fetched) error {
 func (p *siem) decoding(f *fetched) *decoding {
 	d := &decoding{
 		batch: f.body, name: f.name, json: f.request.Format == mimecast.JSON,
-		out: p.s.out, reader: &p.reader, log: p.s.log, collected: p.s.client.Now(),
+		out: p.s.out, memory: p.s.memory, log: p.s.log, collected: p.s.client.Now(),
 		accounts: record.NewAccounts("acc"), ids: fileIDs{extras: p.s.extras}, idFile: f.request.Token,
 	}
 	d.origin = func(file string) record.Origin {

@@ -13,12 +13,15 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"fluent-bit-mimecast/internal/config"
+	"fluent-bit-mimecast/internal/memory"
 )
 
 const (
 	// spoolMemory is how much of a batch of API 1.0 is kept in memory; a larger one
-	// goes to a file that has no name.
-	spoolMemory = 4 << 20
+	// goes to a file that has no name. It is minSpoolMemory where the share of memory is
+	// the smallest.
+	spoolMemory    = 4 << 20
+	minSpoolMemory = 256 << 10
 	// maxBatch bounds a batch as it comes from the network. Archives of 4 GiB
 	// and more have another layout.
 	maxBatch = 4<<30 - 1
@@ -26,11 +29,13 @@ const (
 
 // spooled is a whole batch as it came. Close it.
 type spooled struct {
-	mem  *bytes.Buffer
-	file scratch
-	size int64
-	sum  uint64
-	disk atomic.Pointer[error] // what reading it back failed with
+	mem   *bytes.Buffer
+	taken int // of memory, for mem
+	from  *memory.Share
+	file  scratch
+	size  int64
+	sum   uint64
+	disk  atomic.Pointer[error] // what reading it back failed with
 }
 
 // failed is an error of the disk. What was read since is not the batch.
@@ -51,19 +56,20 @@ type scratch interface {
 	io.Closer
 }
 
-// spool takes a batch from the network. newFile makes a file for one of more than
-// memory bytes.
-func spool(body io.Reader, memory int64, newFile func() (scratch, error)) (*spooled, error) {
+// spool takes a batch from the network. It keeps one of less than so many bytes in
+// memory, which it takes from a share, and another in a file that newFile makes.
+func spool(body io.Reader, keep int, from *memory.Share, newFile func() (scratch, error)) (*spooled, error) {
 	hash := xxhash.New()
 	in := io.TeeReader(io.LimitReader(body, maxBatch+1), hash)
-	s := &spooled{}
-	s.mem = spools.Get().(*bytes.Buffer)
-	n, err := io.CopyN(s.mem, in, memory)
+	s := &spooled{from: from, mem: spools.Get().(*bytes.Buffer)}
+	n, err := io.CopyN(s.mem, in, int64(keep))
+	s.taken = s.mem.Cap()
+	s.from.Take(s.taken)
 	if err == nil {
 		// It may be larger; the file takes what is in memory first.
 		if s.file, err = newFile(); err != nil {
 			s.Close()
-			return nil, fmt.Errorf("keeping a batch of more than %d bytes: %w", memory, err)
+			return nil, fmt.Errorf("keeping a batch of more than %d bytes: %w", keep, err)
 		}
 		n, err = io.Copy(s.file, io.MultiReader(s.mem, in))
 		s.freeMemory()
@@ -140,6 +146,7 @@ func (s *spooled) Close() {
 
 func (s *spooled) freeMemory() {
 	if s.mem != nil {
+		s.from.Return(s.taken)
 		s.mem.Reset()
 		spools.Put(s.mem)
 		s.mem = nil

@@ -12,6 +12,7 @@ import (
 
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/record"
 	"fluent-bit-mimecast/internal/sleep"
 	"fluent-bit-mimecast/mimecast"
@@ -34,6 +35,8 @@ type stream struct {
 	report *report
 	clock  *clock
 	queue  *delivery.Queue
+	memory *memory.Share
+	pace   pace
 	out    *delivery.Writer
 	from   provenance // of the position
 	found  bool       // the file had a position at the start

@@ -24,9 +24,14 @@ type Host interface {
 const (
 	// idleWait is how long a call waits for a piece that is on its way.
 	idleWait = 50 * time.Millisecond
-	// drainWait is how long a call waits for the host to count; more means
-	// that its main thread is busy or pauses the instance.
-	drainWait = 100 * time.Millisecond
+	// drainWait is how long a call waits for the host to count, which it does at
+	// least every 250 ms; more means that its main thread is busy or pauses the
+	// instance.
+	drainWait = 300 * time.Millisecond
+	// drainStep is how long until the host's count is looked at again. It is
+	// maxDrainStep where many blocks look at theirs, which have little in flight.
+	drainStep    = 2 * time.Millisecond
+	maxDrainStep = 16 * time.Millisecond
 	// reminder is how often lasting trouble is logged again.
 	reminder = time.Hour
 )
@@ -82,7 +87,7 @@ func (h *Handover) Resume() {
 func (h *Handover) Drain(host Host, deadline time.Time) {
 	h.settle(host)
 	for !h.paused && h.committer.healthy() && h.now().Before(deadline) {
-		if h.ledger.full() && !h.awaitCount(host, deadline) {
+		if h.full() && !h.awaitCount(host, deadline) {
 			return
 		}
 		p := h.next(deadline)
@@ -118,22 +123,12 @@ func (h *Handover) next(deadline time.Time) *piece {
 	if h.current != nil {
 		return h.current
 	}
-	select {
-	case p := <-h.queue.pieces:
-		return p
-	default:
-	}
-	if h.queue.coming.Load() == 0 {
-		return nil
-	}
-	t := time.NewTimer(min(idleWait, deadline.Sub(h.now())))
-	defer t.Stop()
-	select {
-	case p := <-h.queue.pieces:
-		return p
-	case <-t.C:
-		return nil
-	}
+	return h.queue.get(min(idleWait, deadline.Sub(h.now())))
+}
+
+// full reports whether the host has enough for now.
+func (h *Handover) full() bool {
+	return h.ledger.full(h.queue.memory.Bound(minInFlight, maxInFlight))
 }
 
 // give hands over the current piece, its last record in an append of its own.
@@ -164,17 +159,18 @@ func (h *Handover) append(host Host, p *piece, records int, buf []byte, change *
 	}
 	h.handed += int64(len(buf))
 	h.ledger.gave(records, len(buf), change, h.now())
+	h.queue.memory.Take(len(buf))
 	return nil
 }
 
 // awaitCount gives the host some time to take what it was given.
 func (h *Handover) awaitCount(host Host, deadline time.Time) bool {
 	until := h.now().Add(drainWait)
-	for h.ledger.full() {
+	for h.full() {
 		if now := h.now(); now.After(until) || now.After(deadline) {
 			return false
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(time.Duration(h.queue.memory.Bound(int(maxDrainStep), int(drainStep))))
 		before := h.ledger.appends
 		if h.settle(host); h.ledger.appends < before {
 			until = h.now().Add(drainWait)
@@ -232,4 +228,5 @@ func (h *Handover) confirm() {
 		h.committer.add(c)
 	}
 	h.room.taken.Store(h.ledger.released)
+	h.queue.memory.Return(h.ledger.left())
 }

@@ -11,6 +11,8 @@ const (
 	// maxInFlight bounds what is handed over and not yet counted, which sits
 	// in the host's memory.
 	maxInFlight = 24 << 20
+	// minInFlight is that bound where the share of memory is the smallest.
+	minInFlight = 1 << 20
 	// maxAppends bounds the same in appends: the host has room for 1024.
 	maxAppends = 500
 	// lag is how long after its append a record counts as safe where the count
@@ -52,6 +54,8 @@ type ledger struct {
 	given    int64  // appends
 	inFlight int    // bytes handed over and not yet counted
 	appends  int    // as many appends
+	held     int    // bytes that the host has not taken, as far as is known
+	gone     int    // bytes that it has taken since left was called
 	released int64  // bytes that are no longer in flight, ever
 
 	base      Counts // before the first append
@@ -97,6 +101,7 @@ func (l *ledger) gave(records, bytes int, change *checkpoint.Change, now time.Ti
 	l.given++
 	l.total += uint64(records)
 	l.inFlight += bytes
+	l.held += bytes
 	l.appends++
 	l.sent = append(l.sent, unit{total: l.total, bytes: bytes, change: change, at: now})
 }
@@ -117,12 +122,29 @@ func (l *ledger) moved(change *checkpoint.Change, now time.Time) {
 // guessing reports whether time stands in for the host's count.
 func (l *ledger) guessing() bool { return l.blind || l.doubted }
 
-// full reports whether the host has enough for now.
-func (l *ledger) full() bool {
+// full reports whether the host has enough for now, if it is to hold so many bytes in
+// memory.
+func (l *ledger) full(bytes int) bool {
 	if l.guessing() {
-		return l.inFlight >= maxLagBytes || l.appends >= maxLagAppends
+		return l.inFlight >= maxLagBytes || l.appends >= maxLagAppends || l.held >= bytes
 	}
-	return l.inFlight >= maxInFlight || l.appends >= maxAppends
+	return l.held >= bytes || l.appends >= maxAppends
+}
+
+// left returns how many bytes the host has taken since the last call.
+func (l *ledger) left() int {
+	n := l.gone
+	l.gone = 0
+	return n
+}
+
+// take notes that the host has taken an append, as far as is known.
+func (l *ledger) take(u *unit) {
+	if !u.taken {
+		u.taken = true
+		l.held -= u.bytes
+		l.gone += u.bytes
+	}
 }
 
 // look takes the host's counts; known is whether it has any. resumed is when the
@@ -207,7 +229,8 @@ func (l *ledger) release(u *unit) {
 	if u.counted {
 		return
 	}
-	u.counted, u.taken = true, true
+	u.counted = true
+	l.take(u)
 	l.inFlight -= u.bytes
 	l.appends--
 	l.released += int64(u.bytes)
@@ -226,7 +249,7 @@ func (l *ledger) guess(resumed, now time.Time) {
 		if age < takenAfter {
 			return
 		}
-		u.taken = true
+		l.take(u)
 		if age >= lag {
 			l.safe = max(l.safe, u.total)
 			l.release(u)

@@ -10,9 +10,10 @@ import (
 // is room. What is put after it counts as safe only when it is. It is safe for
 // concurrent use, and with a Writer's.
 func Note(ctx context.Context, q *Queue, key checkpoint.Key, stats *Stats, tag string, record []byte) error {
-	p := newPiece(key, stats)
+	p := newPiece(key, stats, q.memory)
 	p.tag = tag
 	p.buf = append(p.buf, record...)
+	p.take()
 	p.records, p.totals = 1, Totals{Records: 1}
 	return q.put(ctx, p)
 }

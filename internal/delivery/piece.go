@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/memory"
 )
 
 // pieceSize is how many bytes a piece grows to before it is sent. Fluent Bit
@@ -21,6 +22,8 @@ type piece struct {
 	totals  Totals // of its records
 	last    int    // where in buf the last record begins
 	begun   bool   // all but the last record are handed over
+	memory  *memory.Share
+	taken   int // of memory, for buf
 
 	// before is written when all records but the last are safe, after when all are.
 	before, after *checkpoint.Change
@@ -29,15 +32,23 @@ type piece struct {
 // pieces keeps the buffers of pieces for the next ones.
 var pieces = sync.Pool{New: func() any { return &piece{buf: make([]byte, 0, pieceSize+pieceSize/4)} }}
 
-func newPiece(key checkpoint.Key, stats *Stats) *piece {
+func newPiece(key checkpoint.Key, stats *Stats, from *memory.Share) *piece {
 	p := pieces.Get().(*piece)
-	*p = piece{key: key, stats: stats, buf: p.buf[:0]}
+	*p = piece{key: key, stats: stats, buf: p.buf[:0], memory: from}
+	p.take()
 	return p
+}
+
+// take takes what the buffer has grown to from memory.
+func (p *piece) take() {
+	p.memory.Take(cap(p.buf) - p.taken)
+	p.taken = cap(p.buf)
 }
 
 // free gives the piece's buffer back. The piece must not be used any more.
 func (p *piece) free() {
-	if cap(p.buf) <= 4*pieceSize {
+	p.memory.Return(p.taken)
+	if n := cap(p.buf); n >= pieceSize && n <= 4*pieceSize {
 		pieces.Put(p)
 	}
 }

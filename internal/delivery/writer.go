@@ -75,12 +75,12 @@ func (w *Writer) Newest() uint32 { return w.newest }
 // a type. What is appended counts only after Add.
 func (w *Writer) Buf(source, logType string) []byte {
 	if w.open == nil {
-		w.open = newPiece(w.Key, w.Stats)
+		w.open = newPiece(w.Key, w.Stats, w.Queue.memory)
 	}
 	if w.ByType && (w.logType != logType || w.source != source || w.open.tag == "") {
 		if w.open.records > 0 && w.open.tag != "" {
 			w.hold()
-			w.open = newPiece(w.Key, w.Stats)
+			w.open = newPiece(w.Key, w.Stats, w.Queue.memory)
 		}
 		w.open.tag = source + "." + logType
 	}
@@ -129,6 +129,7 @@ func (w *Writer) hold() {
 // close gives the open piece its changes of position: after is that of all its
 // records.
 func (w *Writer) close(after checkpoint.Change) {
+	w.open.take()
 	after.AddIDs = w.ids[w.lastID:]
 	w.open.before = w.change(checkpoint.Change{Position: w.position(w.last), AddIDs: w.ids[:w.lastID:w.lastID]})
 	w.open.after = w.change(after)
@@ -185,7 +186,7 @@ func (w *Writer) Move(ctx context.Context, after checkpoint.Change) error {
 		return err
 	}
 	if w.open == nil {
-		w.open = newPiece(w.Key, w.Stats)
+		w.open = &piece{key: w.Key, stats: w.Stats, memory: w.Queue.memory}
 	}
 	w.close(after)
 	p := w.open

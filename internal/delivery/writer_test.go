@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/record"
 )
 
@@ -26,7 +27,7 @@ type writing struct {
 
 func newWriting(t *testing.T) *writing {
 	w := &writing{t: t, ctx: t.Context(), Writer: &Writer{
-		Key: checkpoint.Key{Account: "acme", Log: "x"}, Queue: NewQueue(), Stats: &Stats{},
+		Key: checkpoint.Key{Account: "acme", Log: "x"}, Queue: NewQueue(new(memory.Budget).Share()), Stats: &Stats{},
 		Position: func(at Place) any { return at.Records },
 		Origin:   func() *checkpoint.Origin { return &checkpoint.Origin{AppID: "app"} },
 	}}
@@ -47,7 +48,7 @@ func (w *writing) sent() string {
 	w.t.Helper()
 	var out []string
 	for len(w.Queue.pieces) > 0 {
-		p := <-w.Queue.pieces
+		p := w.Queue.get(0)
 		spell := func(c *checkpoint.Change) string {
 			if c.Key != w.Key || c.Origin == nil {
 				w.t.Errorf("a change of %v with the origin %v", c.Key, c.Origin)
@@ -117,7 +118,7 @@ func TestWriterMovesToAnotherOrigin(t *testing.T) {
 	w.add("a", 1, collected)
 	w.add("a", 1, collected)
 	w.do(w.Move(w.ctx, checkpoint.Change{Position: "next", Origin: &checkpoint.Origin{AppID: "other"}}))
-	p := <-w.Queue.pieces
+	p := w.Queue.get(0)
 	if p.before.Origin.AppID != "app" || p.after.Origin.AppID != "other" {
 		t.Errorf("before %v, after %v", p.before.Origin, p.after.Origin)
 	}
@@ -170,12 +171,12 @@ func TestWriterDiscards(t *testing.T) {
 // TestWriterGoesOnAfterAnError has a queue that is full for a while.
 func TestWriterGoesOnAfterAnError(t *testing.T) {
 	w := newWriting(t)
-	for range queueLength + 2 {
+	for range maxQueue + 2 {
 		w.add("a", pieceSize, collected)
 	}
 	ctx, cancel := context.WithCancel(w.ctx)
 	cancel()
-	for range queueLength {
+	for range maxQueue {
 		_ = w.Send(ctx) // it may take either way out of the select
 	}
 	if err := w.Send(ctx); !errors.Is(err, context.Canceled) {
@@ -186,7 +187,7 @@ func TestWriterGoesOnAfterAnError(t *testing.T) {
 	}
 	count := strings.Count(w.sent(), ",") + 1
 	w.do(w.Send(w.ctx))
-	if count += strings.Count(w.sent(), ",") + 1; count != queueLength+2 || w.Held() != 0 {
+	if count += strings.Count(w.sent(), ",") + 1; count != maxQueue+2 || w.Held() != 0 {
 		t.Errorf("%d pieces were sent, %d bytes are held", count, w.Held())
 	}
 }

@@ -262,10 +262,11 @@ func (p *Process) CPU() time.Duration {
 
 // Holdings are what a process has of the machine.
 type Holdings struct {
-	Resident int // bytes of memory
-	Peak     int // the most there was
-	Threads  int
-	Files    int // open ones
+	Resident  int // bytes of memory
+	Anonymous int // of them, those that are no file's
+	Peak      int // the most resident there was
+	Threads   int
+	Files     int // open ones
 }
 
 // Holds returns what the host has.
@@ -276,7 +277,7 @@ func (p *Process) Holds() (Holdings, error) {
 	if err != nil {
 		return h, err
 	}
-	for field, to := range map[string]*int{"VmRSS:": &h.Resident, "VmHWM:": &h.Peak} {
+	for field, to := range map[string]*int{"VmRSS:": &h.Resident, "RssAnon:": &h.Anonymous, "VmHWM:": &h.Peak} {
 		_, kilobytes, _ := strings.Cut(string(status), field)
 		if _, err := fmt.Sscan(kilobytes, to); err != nil {
 			return h, err

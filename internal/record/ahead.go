@@ -12,6 +12,7 @@ import (
 type ahead struct {
 	blocks chan []byte // that have been read; closed at the end
 	free   chan []byte
+	spare  [][]byte // all blocks, between files
 	stop   chan struct{}
 	err    error // why blocks is closed
 	block  []byte
@@ -21,16 +22,20 @@ type ahead struct {
 const (
 	aheadBlocks = 4
 	aheadSize   = 256 << 10
+	// AheadBytes is what a [Reader] takes to read ahead.
+	AheadBytes = aheadBlocks * aheadSize
 )
 
 // open begins with a file. The one before must be closed.
 func (a *ahead) open(file io.Reader) {
-	if a.free == nil {
-		a.free = make(chan []byte, aheadBlocks)
-		for range aheadBlocks {
-			a.free <- make([]byte, aheadSize)
-		}
+	for len(a.spare) < aheadBlocks {
+		a.spare = append(a.spare, make([]byte, aheadSize))
 	}
+	a.free = make(chan []byte, aheadBlocks)
+	for _, block := range a.spare {
+		a.free <- block
+	}
+	a.spare = a.spare[:0]
 	a.blocks, a.stop = make(chan []byte, aheadBlocks), make(chan struct{})
 	go a.read(file, a.blocks, a.stop)
 }
@@ -38,23 +43,29 @@ func (a *ahead) open(file io.Reader) {
 // read runs until the file's end, an error, or stop.
 func (a *ahead) read(file io.Reader, blocks chan<- []byte, stop <-chan struct{}) {
 	defer close(blocks)
-	var block []byte
-	defer func() {
-		if r := recover(); r != nil {
-			a.err = fmt.Errorf("a bug in this plugin; please report it: reading a log file: %v", r)
-			a.free <- block
-		}
-	}()
 	for a.err = nil; a.err == nil; {
 		select {
 		case <-stop:
 			return
-		case block = <-a.free:
+		case block := <-a.free:
 			var n int
 			n, a.err = fill(file, block)
 			blocks <- block[:n] // there is room for all blocks
 		}
 	}
+}
+
+// guarded makes an error of a panic of its reader.
+type guarded struct{ io.Reader }
+
+// Read implements io.Reader.
+func (g guarded) Read(p []byte) (n int, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			n, err = 0, fmt.Errorf("a bug in this plugin; please report it: reading a log file: %v", r)
+		}
+	}()
+	return g.Reader.Read(p)
 }
 
 // fill reads until the block is full or there is an error.
@@ -106,5 +117,8 @@ func (a *ahead) close() {
 	for block := range a.blocks {
 		a.free <- block[:aheadSize]
 	}
-	a.blocks = nil
+	for range aheadBlocks {
+		a.spare = append(a.spare, <-a.free)
+	}
+	a.blocks, a.free = nil, nil
 }

@@ -47,7 +47,27 @@ func TestClose(t *testing.T) {
 			t.Errorf("reading on after Close: %v", err)
 		}
 	}
-	if len(r.ahead.free) != aheadBlocks {
-		t.Errorf("%d of %d blocks are left", len(r.ahead.free), aheadBlocks)
+	if len(r.ahead.spare) != aheadBlocks {
+		t.Errorf("%d of %d blocks are left", len(r.ahead.spare), aheadBlocks)
+	}
+}
+
+// TestInline reads the same without reading ahead, and holds no blocks.
+func TestInline(t *testing.T) {
+	var r Reader
+	for _, inline := range []bool{false, true, false, true} {
+		r.Inline = inline
+		_, err := r.Open(packed(panicking{}), origin(), true).Next(nil)
+		var damage *Damage
+		if !errors.As(err, &damage) || !strings.Contains(damage.Reason, "a bug in this plugin") {
+			t.Fatalf("got %v", err)
+		}
+		if _, err := r.Open(packed(strings.NewReader(`[{"a":1}]`)), origin(), true).Next(nil); err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		if want := aheadBlocks; inline == (len(r.ahead.spare) == want) {
+			t.Errorf("inline %t: %d blocks", inline, len(r.ahead.spare))
+		}
 	}
 }

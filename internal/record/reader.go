@@ -9,6 +9,10 @@ import (
 // again. The zero value is ready. It is to be closed when a file was not read to
 // its end.
 type Reader struct {
+	// Inline has packed files unpacked without a goroutine, and without the blocks of
+	// [AheadBytes] that it reads ahead.
+	Inline bool
+
 	json     JSONDecoder
 	keyValue KeyValueDecoder
 	ahead    ahead
@@ -20,13 +24,19 @@ func (r *Reader) Close() { r.ahead.close() }
 // Open returns the decoder of a log file. json is the format that was asked
 // for; what the file begins with decides where it is plain. The decoder is
 // valid until the next call. A packed file is unpacked in a goroutine, unless
-// where it ends has to be known when the next one is asked for.
+// r is Inline or where it ends has to be known when the next one is asked for.
 func (r *Reader) Open(file io.Reader, o Origin, json bool) Decoder {
 	r.Close()
+	if r.Inline {
+		r.ahead.spare = nil
+	}
 	if f, ok := file.(*File); ok && f.Packed != nil {
 		if _, ok := f.Reader.(*salvaged); !ok {
-			r.ahead.open(f)
-			file = &r.ahead
+			file = guarded{f}
+			if !r.Inline {
+				r.ahead.open(file)
+				file = &r.ahead
+			}
 		}
 	}
 	head := make([]byte, 512)
