@@ -107,7 +107,7 @@ func TestDestinationsDryRun(t *testing.T) {
 func TestDestinationsLoseNothing(t *testing.T) {
 	t.Parallel()
 	host := regexp.MustCompile(`^(name|tag|storage\.type)$`)
-	known := map[string]bool{"id_key": true, "original_key": true}
+	known := map[string]bool{}
 	for _, o := range config.Options() {
 		known[o.Key] = true
 	}
@@ -240,6 +240,38 @@ func TestDestinations(t *testing.T) {
 	test("Loki", speakLoki, nil)
 	test("Azure", speakAzure, map[string]string{"auth_url": "http://RECEIVER/token", "dce_url": "http://RECEIVER"})
 	test("S3", speakS3, map[string]string{"endpoint": "http://RECEIVER", "store_dir": "DIR/s3", "total_file_size": "1M", "upload_timeout": "5s"})
+}
+
+// TestRepeatsOverwrite kills the host over and over. By their ids, the documents are
+// what was served: equal events as often as there are, and nothing twice.
+func TestRepeatsOverwrite(t *testing.T) {
+	t.Parallel()
+	inFluentBit(t, func(b *bench) {
+		r := newIntake(b.t, speakBulk)
+		b.deliver(destinationTo(b.t, "Elasticsearch and OpenSearch"), r, nil)
+		r.without, r.tally.IDKey = []string{"@timestamp"}, "event_id"
+		b.input2("logs", "siem,url,impersonation", "siem_types", "receipt,process", "tag", "mimecast", "id_key", r.tally.IDKey)
+		r.up()
+		for range 3 {
+			b.addFiles(3, 1000, "receipt", "process")
+			for _, log := range []string{"url", "impersonation"} {
+				with := simulator.LogEvents{Start: time.Now().Add(-time.Minute), PerSecond: 3, TwinEvery: 3}
+				if err := b.service.AddLogEvents(log, 90, with); err != nil {
+					b.t.Fatal(err)
+				}
+			}
+			before := r.received()
+			b.start()
+			b.await("documents", func() bool { return r.received() > before })
+			b.process.Kill()
+		}
+		b.start()
+		b.await("all records", func() bool { return r.account(b.service.Server).Lost == 0 })
+		b.stop()
+		if a := r.account(b.service.Server); !a.Clean() || r.tally.Dropped() == 0 {
+			b.t.Errorf("%v, foreign %d, %d repeats", a, a.Foreign, r.tally.Dropped())
+		}
+	})
 }
 
 func TestRefusedDocumentsAreSentAgain(t *testing.T) {

@@ -149,6 +149,13 @@ func (r *intake) account(service *simulator.Server) harness.Account {
 	return r.tally.Account(service.Expected())
 }
 
+// received returns how many records came that are not repeats.
+func (r *intake) received() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tally.Received()
+}
+
 // speakBulk is the bulk API of Elasticsearch and OpenSearch.
 func speakBulk(req *http.Request, body []byte, status func() int) (records []json.RawMessage, answer string, err error) {
 	if req.URL.Path != "/_bulk" {
@@ -166,9 +173,15 @@ func speakBulk(req *http.Request, body []byte, status func() int) (records []jso
 		if err := errors.Join(in.Decode(&action), in.Decode(&document)); err != nil {
 			return nil, "", err
 		}
+		var fields struct {
+			ID string `json:"event_id"`
+		}
+		if err := json.Unmarshal(document, &fields); err != nil {
+			return nil, "", err
+		}
 		s := status()
 		for name, where := range action {
-			if where.Index == "" || where.Type != "" {
+			if where.Index == "" || where.Type != "" || where.ID == "" || where.ID != fields.ID {
 				return nil, "", fmt.Errorf("%s of %+v", name, where)
 			}
 			items = append(items, fmt.Sprintf(`{%q:{"_index":%q,"status":%d}}`, name, where.Index, s))

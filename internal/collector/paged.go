@@ -356,8 +356,8 @@ func (p *paged) checkTenant(ctx context.Context) error {
 func (p *paged) page(ctx context.Context, run *pagedRun) (mimecast.Page, error) {
 	var backoff mimecast.Backoff
 	began := time.Now()
-	log := p.log
-	for again := false; ; again = true {
+	log, refusals := p.log, 0
+	for {
 		if run.older {
 			log.Endpoint = log.Older
 		}
@@ -372,8 +372,10 @@ func (p *paged) page(ctx context.Context, run *pagedRun) (mimecast.Page, error) 
 			run.older = true
 			continue
 		}
-		refused := isRefusal && !refusal.Retryable && !mimecast.IsCredentials(err)
-		if (run.ask.Token != "" || !p.log.OldestFirst) && again && (refused || time.Since(began) > tokenPatience) {
+		if isRefusal && !refusal.Retryable && !mimecast.IsCredentials(err) {
+			refusals++
+		}
+		if (run.ask.Token != "" || !p.log.OldestFirst) && (refusals > 1 || time.Since(began) > tokenPatience) {
 			return page, err
 		}
 		// What was taken is delivered while the rest is retried.
