@@ -20,6 +20,7 @@ var (
 	errTaken     = errors.New("it has a log of that name")
 	errFreelist  = errors.New("its list of free pages is damaged")
 	errDamaged   = errors.New("its content is damaged")
+	errBusy      = errors.New("it is written all the time; try again")
 )
 
 // errFault is a page that was missing when bbolt came to it in memory: the disk
@@ -70,6 +71,8 @@ func failure(path, what string, err error) error {
 		return fmt.Errorf("db %s was written by an earlier version of the plugin and can't be taken over: %w; %s; nothing has been changed", path, err, copyAdvice(errno))
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("db %s is in use by another process", path)
+	case errors.Is(err, errBusy):
+		return fmt.Errorf("db %s %s: %w", path, what, err)
 	case isDamage(err):
 		return fmt.Errorf("db %s %s: %w; move it away and restart to start anew", path, what, err)
 	case errors.Is(err, os.ErrNotExist):
