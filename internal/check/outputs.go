@@ -1,0 +1,232 @@
+package check
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"fluent-bit-mimecast/internal/config"
+	"fluent-bit-mimecast/internal/hostconfig"
+	"fluent-bit-mimecast/internal/record"
+	"fluent-bit-mimecast/mimecast"
+)
+
+// storage checks where Fluent Bit keeps the chunks of a block.
+func (c checker) storage(b *Block) {
+	service := &c.host.Service
+	kind, path := strings.ToLower(c.host.Last(b.section, "storage.type")), c.host.Last(service, "storage.path")
+	if kind == "" && on(c.host.Last(service, "storage.inherit")) {
+		kind = strings.ToLower(c.host.Last(service, "storage.type"))
+	}
+	const lossless = "set storage.type: filesystem in the block, and storage.path in the service"
+	switch {
+	case kind == "filesystem" && path == "":
+		c.add(Failed, b.Name, c.at(b, "storage.type:"), "storage.type is filesystem, and the service has no storage.path: Fluent Bit does not start", "set storage.path in the service")
+		return
+	case kind == "memrb":
+		c.add(Warning, b.Name, c.at(b, "storage.type:"), "storage.type memrb drops the oldest records when it is full", lossless)
+		return
+	case kind != "filesystem":
+		c.add(Warning, b.Name, "", "chunks are in memory alone: a crash or a kill loses them", lossless)
+		return
+	}
+	c.add(OK, b.Name, "", "chunks are kept on disk", "")
+	if b.Usable && b.Config.DB != "" {
+		c.fileSystems(b, path)
+	}
+}
+
+// fileSystems warns when the db has room for positions where chunks have none.
+func (c checker) fileSystems(b *Block, path string) {
+	chunks, ok := device(path)
+	db, ok2 := device(filepath.Dir(b.Config.DB))
+	if ok && ok2 && chunks != db {
+		c.add(Warning, b.Name, c.at(b, "db:"), "db and storage.path are on different file systems: the plugin does not see when the chunks' one is full", "put db beside storage.path")
+	}
+}
+
+// device returns the file system of a path, or of the folder in which it will be made.
+func device(path string) (uint64, bool) {
+	for ; ; path = filepath.Dir(path) {
+		info, err := os.Stat(path)
+		if err == nil {
+			stat, ok := info.Sys().(*syscall.Stat_t)
+			if !ok {
+				return 0, false
+			}
+			return stat.Dev, true
+		}
+		if path == filepath.Dir(path) {
+			return 0, false
+		}
+	}
+}
+
+// outputs checks that the records of each block arrive, and stay until they do.
+func (c checker) outputs(blocks []Block) {
+	used := map[int][]string{} // blocks by the output
+	for _, b := range blocks {
+		routed := b.section.Routed()
+		var unsure string // a pattern that can't be tried
+		reached := map[string]bool{}
+		tags := tagsOf(b)
+		for i := range c.host.Outputs {
+			o := &c.host.Outputs[i]
+			hit := c.isRouted(o, i, routed)
+			for _, tag := range tags {
+				matched, ok := c.matches(o, tag)
+				if !ok {
+					unsure = c.outputName(o, i)
+				}
+				if matched {
+					reached[tag], hit = true, true
+				}
+			}
+			if hit {
+				used[i] = append(used[i], b.Name)
+			}
+		}
+		c.unreached(b, tags, reached, len(routed) > 0, unsure)
+	}
+	for i := range c.host.Outputs {
+		if used[i] != nil {
+			c.retries(i)
+		}
+	}
+}
+
+// unreached says which tags of a block no output takes.
+func (c checker) unreached(b Block, tags []string, reached map[string]bool, hasRoutes bool, unsure string) {
+	missing := slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return reached[tag] })
+	at := c.at(&b, "tag:")
+	names := strings.Join(missing[:min(len(missing), 3)], ", ")
+	if len(missing) > 3 {
+		names += fmt.Sprintf(" and %d more", len(missing)-3)
+	}
+	switch {
+	case hasRoutes:
+		c.add(OK, b.Name, at, "the block has routes of its own", "")
+	case len(missing) == 0:
+		c.add(OK, b.Name, at, "an output takes its records", "")
+	case unsure != "":
+		c.add(Warning, b.Name, at, fmt.Sprintf("it is not known whether an output takes the tag %s: match_regex of %s can't be tried here", names, unsure), "see whether records arrive")
+	default:
+		c.add(Failed, b.Name, at, "no output takes the tag "+names+": these records are dropped", "let match of an output cover it, for instance "+b.tag+"*")
+	}
+}
+
+// tagsOf returns the tags that the records of a block can have.
+func tagsOf(b Block) []string {
+	if !b.Usable || !b.Config.TagByType {
+		return []string{b.tag}
+	}
+	var tags []string
+	add := func(source, kind string) {
+		if tag := b.tag + "." + source + "." + kind; !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	cfg := b.Config
+	for _, name := range cfg.Logs {
+		source := name
+		switch i := slices.IndexFunc(mimecast.Logs(), func(l mimecast.Log) bool { return l.Name == name }); {
+		case i >= 0:
+			l := mimecast.Logs()[i]
+			source = l.Family
+			for _, kind := range cfg.Kinds(name) {
+				add(source, kind)
+			}
+			if l.Kinds == nil {
+				add(source, name)
+			}
+		case name == config.SIEMCI:
+			for _, kind := range mimecast.SIEMTypesCI() {
+				add(source, kind)
+			}
+		case cfg.API == 1:
+			for _, t := range mimecast.SIEMTypes() {
+				add(source, t.LogType)
+			}
+		default:
+			for _, t := range cfg.SIEMTypes {
+				add(source, mimecast.SIEMLogType(t))
+			}
+		}
+		add(source, record.Unparsed)
+	}
+	if cfg.Notices {
+		add("mimecast", "notice")
+	}
+	return tags
+}
+
+// isRouted reports whether routes of an input name an output.
+func (c checker) isRouted(o *hostconfig.Section, i int, names []string) bool {
+	alias, plugin := c.host.Last(o, "alias"), c.host.Last(o, "name")
+	return slices.ContainsFunc(names, func(n string) bool {
+		return n != "" && (n == alias || n == plugin || n == fmt.Sprintf("%s.%d", plugin, i))
+	})
+}
+
+// matches reports whether an output takes a tag; not ok when that can't be told.
+func (c checker) matches(o *hostconfig.Section, tag string) (matched, ok bool) {
+	pattern, regex := c.host.Last(o, "match"), c.host.Last(o, "match_regex")
+	if pattern == "" && regex == "" {
+		// Fluent Bit takes the only output for that of the only input.
+		return len(c.host.Inputs) == 1 && len(c.host.Outputs) == 1, true
+	}
+	if pattern != "" && hostconfig.Match(pattern, tag) {
+		return true, true
+	}
+	if regex == "" {
+		return false, true
+	}
+	re, err := hostconfig.Regex(regex)
+	if err != nil {
+		return false, false
+	}
+	return re.FindString(tag) != "", true
+}
+
+func (c checker) outputName(o *hostconfig.Section, i int) string {
+	if alias := c.host.Last(o, "alias"); alias != "" {
+		return alias
+	}
+	return fmt.Sprintf("%s.%d", c.host.Last(o, "name"), i)
+}
+
+// unfailing are the outputs that have nothing to try again.
+var unfailing = []string{"stdout", "null", "counter", "exit"}
+
+// retries checks what an output does with chunks that it can't send.
+func (c checker) retries(i int) {
+	o := &c.host.Outputs[i]
+	name := c.outputName(o, i)
+	if slices.Contains(unfailing, strings.ToLower(c.host.Last(o, "name"))) {
+		return
+	}
+	limit, at := c.host.Last(o, "retry_limit"), o.At.String()
+	if list := o.All("retry_limit"); len(list) > 0 {
+		at = list[0].At.String()
+	}
+	const forever = "set retry_limit: no_limits"
+	n, err := strconv.Atoi(limit)
+	switch lower := strings.ToLower(limit); {
+	case lower == "no_limits", lower == "false", lower == "off":
+		c.add(OK, name, at, "it tries again until it can send", "")
+	case lower == "no_retries":
+		c.add(Warning, name, at, "retry_limit no_retries: what can't be sent at once is dropped", forever)
+	case limit == "", err != nil, n <= 1:
+		c.add(Warning, name, at, "it drops a chunk after one retry, the default", forever)
+	default:
+		c.add(Warning, name, at, fmt.Sprintf("it drops a chunk after %d retries", n), forever)
+	}
+	size := c.host.Last(o, "storage.total_limit_size")
+	if list := o.All("storage.total_limit_size"); size != "" && !off(size) && size != "0" {
+		c.add(Warning, name, list[0].At.String(), "storage.total_limit_size "+short(size)+": beyond that the oldest chunks are dropped", "leave it out, or watch that the output keeps up")
+	}
+}
