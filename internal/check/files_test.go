@@ -34,12 +34,12 @@ func newScene(t *testing.T) *scene {
 func (s *scene) path(name string) string { return filepath.Join(s.dir, name) }
 
 // write makes a file. {dir} in it stands for the folder.
-func (s *scene) write(name, content string, mode os.FileMode) string {
+func (s *scene) write(name, content string) string {
 	s.t.Helper()
-	if err := os.WriteFile(s.path(name), []byte(strings.ReplaceAll(content, "{dir}", s.dir)), mode); err != nil {
+	if err := os.WriteFile(s.path(name), []byte(strings.ReplaceAll(content, "{dir}", s.dir)), 0o644); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := os.Chmod(s.path(name), mode); err != nil {
+	if err := os.Chmod(s.path(name), 0o644); err != nil {
 		s.t.Fatal(err)
 	}
 	return s.path(name)
@@ -158,12 +158,12 @@ func TestMistakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t)
-			s.write("open", secret, 0o644)
+			s.write("open", secret)
 			content := strings.Replace(good, test.from, test.to, 1)
 			if test.from != "" && content == good {
 				t.Fatal("nothing was changed")
 			}
-			s.write("fluent-bit.yaml", content, 0o644)
+			s.write("fluent-bit.yaml", content)
 			got := troubles(s.check("fluent-bit.yaml"))
 			if len(got) != len(test.want) {
 				t.Fatalf("want %d:\n%s", len(test.want), strings.Join(got, "\n"))
@@ -185,7 +185,7 @@ func TestExamples(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := newScene(t)
-		s.write(name, strings.ReplaceAll(string(content), "/var/lib/fluent-bit", "{dir}/state"), 0o644)
+		s.write(name, strings.ReplaceAll(string(content), "/var/lib/fluent-bit", "{dir}/state"))
 		if report := s.check(name); troubles(report) != nil || report.Count(OK) < 5 {
 			t.Errorf("%s:\n%s", name, strings.Join(troubles(report), "\n"))
 		}
@@ -201,7 +201,7 @@ func TestReadme(t *testing.T) {
 	_, rest, _ := strings.Cut(string(content), "```yaml\n")
 	example, _, _ := strings.Cut(rest, "```")
 	s := newScene(t)
-	s.write("fluent-bit.yaml", strings.ReplaceAll(example, "/var/lib/fluent-bit", "{dir}/state"), 0o644)
+	s.write("fluent-bit.yaml", strings.ReplaceAll(example, "/var/lib/fluent-bit", "{dir}/state"))
 	if got := troubles(s.check("fluent-bit.yaml")); got != nil {
 		t.Errorf("%s", strings.Join(got, "\n"))
 	}
@@ -210,7 +210,7 @@ func TestReadme(t *testing.T) {
 // TestPositions tells what a db has, also while the plugin has it open.
 func TestPositions(t *testing.T) {
 	s := newScene(t)
-	s.write("fluent-bit.yaml", good, 0o644)
+	s.write("fluent-bit.yaml", good)
 	var files checkpoint.Files
 	key := checkpoint.Key{Account: "acme", Log: "impersonation"}
 	claim, err := files.Claim(s.path("state/x.db"), []checkpoint.Key{key})
