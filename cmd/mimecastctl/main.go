@@ -2,14 +2,16 @@
 // mimecast.so.
 //
 //	mimecastctl check -c FILE
+//	mimecastctl health -db FILE
 //	mimecastctl positions FILE
 //	mimecastctl forget FILE KEY
 //	mimecastctl rename FILE ACCOUNT NAME
 //	mimecastctl version
 //
 // mimecastctl VERB -h shows an example. A FILE that is not a flag's comes first, so a
-// name after it may begin with a hyphen. A file that a Fluent Bit uses is refused, and
-// so is a file of an earlier version of the plugin until the plugin has taken it over.
+// name after it may begin with a hyphen. A file that a Fluent Bit uses is refused but by
+// check and health, and so is a file of an earlier version of the plugin until the
+// plugin has taken it over.
 //
 // The exit status is 0 when all is well, 1 when something failed, and 2 for wrong
 // arguments.
@@ -48,6 +50,11 @@ var verbs = []verb{
 		name: "check", does: "check a configuration of Fluent Bit",
 		more:    "Run it as the user of Fluent Bit, with its environment. It changes nothing.",
 		example: "-c /etc/fluent-bit/fluent-bit.yaml", flags: checkFlags,
+	},
+	{
+		name: "health", does: "tell by its positions whether the plugin makes progress",
+		more:    "It reads the file also while the plugin has it open, and changes nothing.",
+		example: "-db /var/lib/fluent-bit/mimecast.db -max-age 15m", flags: healthFlags,
 	},
 	{
 		name: "positions", args: "FILE", does: "show the position of each log in words",
