@@ -99,23 +99,22 @@ func (c checker) block(b *Block) {
 
 // values reads the options as the plugin does.
 func (c checker) values(b *Block) {
-	unset := false
+	cfg, err := config.Parse(func(key string) string { return c.host.First(b.section, key) })
+	status := Warning // the default takes its place
+	if err != nil {
+		status = Failed
+	}
 	for _, p := range b.section.Properties {
 		for _, name := range c.host.Unset(p) {
-			unset = true
-			c.add(Failed, b.Name, p.At.String(), fmt.Sprintf("%s: the variable %s is not set", p.Key, name), "set it in the environment of Fluent Bit, or by env: or @SET")
+			c.add(status, b.Name, p.At.String(), fmt.Sprintf("%s: the variable %s is not set", p.Key, name), "set it in the environment of Fluent Bit, or by env: or @SET")
 		}
 	}
-	cfg, err := config.Parse(func(key string) string { return c.host.First(b.section, key) })
 	var list *config.Error
-	switch {
-	case errors.As(err, &list):
+	if errors.As(err, &list) {
 		for _, problem := range list.Problems {
 			c.add(Failed, b.Name, c.at(b, problem), problem, "correct it; Fluent Bit does not start with it")
 		}
 		return
-	case unset:
-		return // what it stands for is not known
 	}
 	b.Config, b.Usable = cfg, true
 	c.add(OK, b.Name, "", fmt.Sprintf("the options can be used: API %d.0, logs %s", cfg.API, strings.Join(cfg.Logs, ",")), "")

@@ -130,6 +130,7 @@ func TestMistakes(t *testing.T) {
 		"value":              {"account: acme", "account: acme\n      logs: seim", []string{`failed mimecast.0:10: logs: "seim" is not one of: siem, siem_ci`}},
 		"warning of a value": {"account: acme", "account: acme\n      siem_format: json", []string{"warning mimecast.0:10: siem_format: without effect with API 2.0"}},
 		"variable":           {"${MIMECAST_CLIENT_SECRET}", "${MIMECAST_SECRET}", []string{"failed mimecast.0:8: client_secret: the variable MIMECAST_SECRET is not set", "failed mimecast.0:8: client_secret: missing"}},
+		"optional variable":  {"account: acme", "account: acme\n      region: ${REGION}", []string{"warning mimecast.0:10: region: the variable REGION is not set"}},
 		"secret file":        {"client_secret: ${MIMECAST_CLIENT_SECRET}", "client_secret_file: {dir}/open", []string{"warning mimecast.0:8: client_secret_file: every user can read {dir}/open (mode 0644); chmod o-rwx"}},
 		"no secret file":     {"client_secret: ${MIMECAST_CLIENT_SECRET}", "client_secret_file: {dir}/gone", []string{"failed mimecast.0:8: client_secret_file: can't read it"}},
 		"secret in the file": {"${MIMECAST_CLIENT_SECRET}", secret, []string{"warning mimecast.0: a secret stands in this file, which every user can read (mode 0644)"}},

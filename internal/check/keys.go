@@ -65,7 +65,7 @@ func (c checker) keys(b *Block) {
 		case p.Kind == hostconfig.List && isOption && len(p.Items) > 1:
 			c.add(Failed, b.Name, at, p.Key+" is a list: Fluent Bit gives the plugin its first item alone", "write it as one text, with commas")
 		case p.Kind == hostconfig.Map:
-			c.add(Failed, b.Name, at, p.Key+" is a map, which no plugin can read", "write each option on a line of its own, as the README has them")
+			c.add(Failed, b.Name, at, p.Key+" is a map, which ends Fluent Bit's start", "write it as one text, as the README has it")
 		case isOption:
 			c.remark(b, p)
 		default:
