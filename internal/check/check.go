@@ -84,6 +84,9 @@ func (c checker) service() {
 	if daemon := c.host.Last(s, "daemon"); on(daemon) {
 		c.add(Failed, "service", s.At.String(), "daemon is on: the plugin refuses to run in the background", "leave that to the service manager")
 	}
+	if on(c.host.Last(s, "storage.checksum")) {
+		c.add(Warning, "service", s.At.String(), "storage.checksum is on: a kill loses every chunk that is being written", "leave it out")
+	}
 }
 
 // block checks one input by itself.

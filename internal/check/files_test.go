@@ -34,7 +34,7 @@ func newScene(t *testing.T) *scene {
 func (s *scene) path(name string) string { return filepath.Join(s.dir, name) }
 
 // write makes a file. {dir} in it stands for the folder.
-func (s *scene) write(name, content string) string {
+func (s *scene) write(name, content string) {
 	s.t.Helper()
 	if err := os.WriteFile(s.path(name), []byte(strings.ReplaceAll(content, "{dir}", s.dir)), 0o644); err != nil {
 		s.t.Fatal(err)
@@ -42,7 +42,6 @@ func (s *scene) write(name, content string) string {
 	if err := os.Chmod(s.path(name), 0o644); err != nil {
 		s.t.Fatal(err)
 	}
-	return s.path(name)
 }
 
 // check checks a file, and looks for the secret in what it prints.
@@ -142,6 +141,8 @@ func TestMistakes(t *testing.T) {
 		"memory":             {"      storage.type: filesystem\n", "", []string{"warning mimecast.0: chunks are in memory alone"}},
 		"no storage.path":    {"storage.path: {dir}/state/storage", "flush: 1", []string{"failed mimecast.0:11: storage.type is filesystem, and the service has no storage.path"}},
 		"daemon":             {"service:\n", "service:\n  daemon: on\n", []string{"failed service:1: daemon is on"}},
+		"checksum":           {"service:\n", "service:\n  storage.checksum: on\n", []string{"warning service:1: storage.checksum is on"}},
+		"processors":         {"account: acme", "account: acme\n      processors:\n        logs:\n          - name: sql", []string{"warning mimecast.0:10: processors that drop or add records weaken the guarantee"}},
 		"no match":           {"match: mail", "match: mimecast", []string{"failed mimecast.0:6: no output takes the tag mail: these records are dropped; let match"}},
 		"default tag":        {"      tag: mail\n", "", []string{"failed mimecast.0: no output takes the tag mimecast.0"}},
 		"tags by type":       {"account: acme", "account: acme\n      tag_by_type: on", []string{"failed mimecast.0:6: no output takes the tag mail.siem.receipt, mail.siem.process, mail.siem.delivery and 11 more"}},

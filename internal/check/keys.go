@@ -61,6 +61,8 @@ func (c checker) keys(b *Block) {
 				which = "first"
 			}
 			c.add(Warning, b.Name, at, p.Key+" is set twice: the "+which+" one counts", "set it once")
+		case p.Key == "processors":
+			c.add(Warning, b.Name, at, "processors that drop or add records weaken the guarantee: Fluent Bit's count can't confirm records then", "use filters instead")
 		case slices.Contains(structured, p.Key):
 		case p.Kind == hostconfig.List && isOption && len(p.Items) > 1:
 			c.add(Failed, b.Name, at, p.Key+" is a list: Fluent Bit gives the plugin its first item alone", "write it as one text, with commas")

@@ -31,7 +31,7 @@ func (c checker) storage(b *Block) {
 		c.add(Warning, b.Name, c.at(b, "storage.type:"), "storage.type memrb drops the oldest records when it is full", lossless)
 		return
 	case kind != "filesystem":
-		c.add(Warning, b.Name, "", "chunks are in memory alone: a crash or a kill loses them", lossless)
+		c.add(Warning, b.Name, "", "chunks are in memory alone: any stop loses those that are not sent", lossless)
 		return
 	}
 	c.add(OK, b.Name, "", "chunks are kept on disk", "")
