@@ -48,12 +48,14 @@ func (c checker) db(b *Block) {
 		c.add(Failed, b.Name, at, fmt.Sprintf("db: user %d may not read and write %s", os.Getuid(), path), "let the user of Fluent Bit do so; run this as that user")
 		return
 	}
-	streams, err := checkpoint.Peek(path)
-	if err != nil {
+	switch streams, err := checkpoint.Peek(path); {
+	case errors.Is(err, checkpoint.ErrOld):
+		c.add(Warning, b.Name, at, err.Error(), "nothing; a copy stays beside it")
+	case err != nil:
 		c.add(Failed, b.Name, at, err.Error(), "")
-		return
+	default:
+		c.positions(b, at, streams)
 	}
-	c.positions(b, at, streams)
 }
 
 // positions says what a db holds of the logs of a block.

@@ -1,7 +1,13 @@
 package check
 
 import (
+	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -165,4 +171,54 @@ func TestUnreachable(t *testing.T) {
 	input := s.Input2()
 	s.Close()
 	begin(t, block(t, input, nil, NetworkOptions{}), "failed no connection to 127.0.0.1:", "skipped credentials and permissions")
+}
+
+// TestCertificate tells who signed the certificate of a service, and what to do when
+// nobody trusts that.
+func TestCertificate(t *testing.T) {
+	s := served(t, simulator.Config{})
+	encrypted := httptest.NewUnstartedServer(s.Server)
+	encrypted.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshakes that are to fail
+	encrypted.StartTLS()
+	defer encrypted.Close()
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	content := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: encrypted.Certificate().Raw})
+	if err := os.WriteFile(authority, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	input := func(more ...string) harness.Input {
+		in := s.Input2("logs", "audit")
+		in[0][1] = encrypted.URL
+		for i := 0; i < len(more); i += 2 {
+			in = append(in, [2]string{more[i], more[i+1]})
+		}
+		return in
+	}
+	begin(t, block(t, input("tls_ca_file", authority), s.Env(), NetworkOptions{}),
+		reached, "ok TLS 1.3, the certificate is signed by O=Acme Co, until ", clockOK, login, "ok the log audit")
+	begin(t, block(t, input("tls_verify", "off"), s.Env(), NetworkOptions{}),
+		reached, "warning TLS 1.3, the certificate is signed by O=Acme Co", clockOK, login, "ok the log audit")
+	r := block(t, input(), s.Env(), NetworkOptions{})
+	begin(t, r, "failed no connection to 127.0.0.1:", "skipped credentials and permissions")
+	if do := r.Results[0].Do; !strings.Contains(do, "name the authority's PEM file in tls_ca_file") {
+		t.Errorf("to do: %q", do)
+	}
+}
+
+// TestProxyDown names the proxy, and not its password.
+func TestProxyDown(t *testing.T) {
+	s := served(t, simulator.Config{})
+	proxy := strings.TrimPrefix(s.URL, "http://")
+	s.Close()
+	input := harness.Input{
+		{"base_url", "https://api.example.com"},
+		{"client_id", "id"},
+		{"client_secret", "${MIMECAST_CLIENT_SECRET}"},
+		{"proxy_url", "http://user:${MIMECAST_CLIENT_SECRET}@" + proxy},
+	}
+	r := block(t, input, nil, NetworkOptions{})
+	begin(t, r, "failed no connection to api.example.com through the proxy "+proxy, "skipped credentials and permissions")
+	if do := r.Results[0].Do; !strings.Contains(do, "check proxy_url") {
+		t.Errorf("to do: %q", do)
+	}
 }

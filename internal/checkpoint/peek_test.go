@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,6 +84,11 @@ func TestPeekRefuses(t *testing.T) {
 		if after, err := os.ReadFile(path); string(after) != content || err != nil {
 			t.Errorf("%s: changed, %v", name, err)
 		}
+	}
+	old := filepath.Join(dir, "old")
+	writeVersion1(t, old)
+	if _, err := Peek(old); !errors.Is(err, ErrOld) {
+		t.Errorf("a file of an earlier version: %v", err)
 	}
 	if _, err := Peek(filepath.Join(dir, "none")); !os.IsNotExist(err) {
 		t.Error(err)
