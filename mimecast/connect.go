@@ -5,20 +5,21 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"net/url"
 )
 
-// Proxy returns the host and port of the proxy that requests to the service go
-// through, without its credentials; empty when there is none.
-func (c *Client) Proxy() (string, error) {
+// Proxy returns the proxy that requests to the service go through, without its
+// credentials; nil when there is none.
+func (c *Client) Proxy() (*url.URL, error) {
 	t, ok := c.http.Transport.(*http.Transport)
 	if !ok || t.Proxy == nil {
-		return "", nil
+		return nil, nil
 	}
 	u, err := t.Proxy(&http.Request{URL: c.base})
 	if err != nil || u == nil {
-		return "", err
+		return nil, err
 	}
-	return u.Host, nil
+	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
 }
 
 // Connect finds out whether the service can be reached: it makes a request that is

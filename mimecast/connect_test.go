@@ -46,8 +46,8 @@ func TestConnect(t *testing.T) {
 	if offset, known := c.ClockOffset(); !known || (offset-time.Hour).Abs() > 5*time.Second {
 		t.Errorf("clock %s, %v", offset, known)
 	}
-	if proxy, err := c.Proxy(); proxy != "" || err != nil {
-		t.Errorf("proxy %q, %v", proxy, err)
+	if proxy, err := c.Proxy(); proxy != nil || err != nil {
+		t.Errorf("proxy %v, %v", proxy, err)
 	}
 }
 
@@ -62,8 +62,8 @@ func TestConnectFails(t *testing.T) {
 	if _, err := c.Connect(t.Context()); !errors.As(err, &refused) || refused.Status != http.StatusProxyAuthRequired {
 		t.Errorf("the proxy refuses: %v", err)
 	}
-	if host, err := c.Proxy(); host != strings.TrimPrefix(refusing.URL, "http://") || err != nil {
-		t.Errorf("proxy %q, %v", host, err)
+	if u, err := c.Proxy(); err != nil || u.String() != refusing.URL {
+		t.Errorf("proxy %v, %v", u, err)
 	}
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()

@@ -273,3 +273,18 @@ func TestPrint(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestRoutes checks the outputs that a block's own routes lead to.
+func TestRoutes(t *testing.T) {
+	s := newScene(t)
+	routes := "      storage.type: filesystem\n      routes:\n        logs:\n          - name: mail\n            to:\n              outputs:\n                - main\n                - name: gone\n"
+	content := strings.Replace(good, "      storage.type: filesystem\n", routes, 1)
+	s.write("fluent-bit.yaml", strings.Replace(content, "match: mail\n      retry_limit: no_limits", "alias: main\n      match: none", 1))
+	want := []string{
+		"warning mimecast.0:12: routes lead to gone, which no output is called; give the output that alias, or correct the name",
+		"warning main:20: it drops a chunk after one retry, the default; set retry_limit: no_limits",
+	}
+	if diff := cmp.Diff(want, troubles(s.check("fluent-bit.yaml"))); diff != "" {
+		t.Error(diff)
+	}
+}

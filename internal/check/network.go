@@ -96,11 +96,8 @@ func (n *network) reach(ctx context.Context) bool {
 	}
 	service, name := n.block.Config.BaseURL.Host, n.block.Config.BaseURL.Hostname()
 	way := ""
-	if proxy != "" {
-		way = " through the proxy " + proxy
-		if name = proxy; strings.Contains(proxy, ":") {
-			name, _, _ = net.SplitHostPort(proxy)
-		}
+	if proxy != nil {
+		way, name = " through the proxy "+proxy.Host, proxy.Hostname()
 	}
 	if net.ParseIP(name) == nil {
 		addresses, err := net.DefaultResolver.LookupHost(ctx, name)

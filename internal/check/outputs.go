@@ -50,7 +50,7 @@ func (c checker) fileSystems(b *Block, path string) {
 }
 
 // device returns the file system of a path, or of the folder in which it will be made.
-func device(path string) (uint64, bool) {
+func device(path string) (int64, bool) {
 	for ; ; path = filepath.Dir(path) {
 		info, err := os.Stat(path)
 		if err == nil {
@@ -58,7 +58,7 @@ func device(path string) (uint64, bool) {
 			if !ok {
 				return 0, false
 			}
-			return stat.Dev, true
+			return int64(stat.Dev), true
 		}
 		if path == filepath.Dir(path) {
 			return 0, false
@@ -71,6 +71,7 @@ func (c checker) outputs(blocks []Block) {
 	used := map[int][]string{} // blocks by the output
 	for _, b := range blocks {
 		routed := b.section.Routed()
+		c.routes(b, routed)
 		var unsure string // a pattern that can't be tried
 		reached := map[string]bool{}
 		tags := tagsOf(b)
@@ -95,6 +96,19 @@ func (c checker) outputs(blocks []Block) {
 	for i := range c.host.Outputs {
 		if used[i] != nil {
 			c.retries(i)
+		}
+	}
+}
+
+// routes warns of routes that lead to no output.
+func (c checker) routes(b Block, names []string) {
+	for _, name := range names {
+		found := false
+		for i := range c.host.Outputs {
+			found = found || c.isRouted(&c.host.Outputs[i], i, []string{name})
+		}
+		if !found {
+			c.add(Warning, b.Name, c.at(&b, "routes:"), "routes lead to "+name+", which no output is called", "give the output that alias, or correct the name")
 		}
 	}
 }

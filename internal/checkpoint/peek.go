@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"go.etcd.io/bbolt"
-	"golang.org/x/sys/unix"
 )
 
 // peekTries is how often a file is copied that changes meanwhile.
@@ -15,7 +14,7 @@ const peekTries = 20
 // Peek returns what the file at path holds, by key, also while the plugin has it
 // open. It takes no lock, writes nothing to the file, and makes none.
 //
-// It reads a copy in memory. A commit writes to pages alone that the state before it
+// It reads a copy. A commit writes to pages alone that the state before it
 // does not use, so the copy has that state whole if no commit has ended between the
 // first byte and the last.
 func Peek(path string) ([]Stream, error) {
@@ -36,7 +35,7 @@ func Peek(path string) ([]Stream, error) {
 
 func peek(path string, f *os.File) ([]Stream, error) {
 	before, sound := readMeta(f)
-	copied, err := inMemory(f)
+	copied, err := copyOf(f)
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +73,12 @@ func known(tx *bbolt.Tx) error {
 	return checkVersion(meta)
 }
 
-// inMemory returns a copy of a file that is on no disk.
-func inMemory(f *os.File) (*os.File, error) {
-	fd, err := unix.MemfdCreate("mimecast.db", unix.MFD_CLOEXEC)
+// copyOf returns a copy of a file that no folder has.
+func copyOf(f *os.File) (*os.File, error) {
+	to, err := nameless()
 	if err != nil {
-		return nil, fmt.Errorf("making a file in memory: %w", err)
+		return nil, fmt.Errorf("making a copy: %w", err)
 	}
-	to := os.NewFile(uintptr(fd), "mimecast.db")
 	info, err := f.Stat()
 	if err == nil {
 		_, err = io.Copy(to, io.NewSectionReader(f, 0, info.Size()))

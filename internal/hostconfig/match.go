@@ -8,20 +8,21 @@ import (
 // Match reports whether a tag matches a pattern of the key `match`, in which *
 // stands for any number of characters.
 func Match(pattern, tag string) bool {
-	first, rest, star := strings.Cut(pattern, "*")
+	parts := strings.Split(pattern, "*")
+	first, last := parts[0], parts[len(parts)-1]
+	if len(parts) == 1 {
+		return tag == pattern
+	}
 	tag, ok := strings.CutPrefix(tag, first)
-	if !ok || !star {
-		return ok && tag == ""
+	if !ok {
+		return false
 	}
-	if rest = strings.TrimLeft(rest, "*"); rest == "" {
-		return true
-	}
-	for i := range tag {
-		if Match(rest, tag[i:]) {
-			return true
+	for _, part := range parts[1 : len(parts)-1] {
+		if _, tag, ok = strings.Cut(tag, part); !ok {
+			return false
 		}
 	}
-	return false
+	return strings.HasSuffix(tag, last)
 }
 
 // Regex returns the regular expression of a value of the key `match_regex`, which
