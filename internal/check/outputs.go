@@ -2,12 +2,9 @@ package check
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/hostconfig"
@@ -15,60 +12,9 @@ import (
 	"fluent-bit-mimecast/mimecast"
 )
 
-// storage checks where Fluent Bit keeps the chunks of a block.
-func (c checker) storage(b *Block) {
-	service := &c.host.Service
-	kind, path := strings.ToLower(c.host.Last(b.section, "storage.type")), c.host.Last(service, "storage.path")
-	if kind == "" && on(c.host.Last(service, "storage.inherit")) {
-		kind = strings.ToLower(c.host.Last(service, "storage.type"))
-	}
-	const lossless = "set storage.type: filesystem in the block, and storage.path in the service"
-	switch {
-	case kind == "filesystem" && path == "":
-		c.add(Failed, b.Name, c.at(b, "storage.type:"), "storage.type is filesystem, and the service has no storage.path: Fluent Bit does not start", "set storage.path in the service")
-		return
-	case kind == "memrb":
-		c.add(Warning, b.Name, c.at(b, "storage.type:"), "storage.type memrb drops the oldest records when it is full", lossless)
-		return
-	case kind != "filesystem":
-		c.add(Warning, b.Name, "", "chunks are in memory alone: any stop loses those that are not sent", lossless)
-		return
-	}
-	c.add(OK, b.Name, "", "chunks are kept on disk", "")
-	if b.Usable && b.Config.DB != "" {
-		c.fileSystems(b, path)
-	}
-}
-
-// fileSystems warns when the db has room for positions where chunks have none.
-func (c checker) fileSystems(b *Block, path string) {
-	chunks, ok := device(path)
-	db, ok2 := device(filepath.Dir(b.Config.DB))
-	if ok && ok2 && chunks != db {
-		c.add(Warning, b.Name, c.at(b, "db:"), "db and storage.path are on different file systems: the plugin does not see when the chunks' one is full", "put db beside storage.path")
-	}
-}
-
-// device returns the file system of a path, or of the folder in which it will be made.
-func device(path string) (int64, bool) {
-	for ; ; path = filepath.Dir(path) {
-		info, err := os.Stat(path)
-		if err == nil {
-			stat, ok := info.Sys().(*syscall.Stat_t)
-			if !ok {
-				return 0, false
-			}
-			return int64(stat.Dev), true
-		}
-		if path == filepath.Dir(path) {
-			return 0, false
-		}
-	}
-}
-
 // outputs checks that the records of each block arrive, and stay until they do.
 func (c checker) outputs(blocks []Block) {
-	used := map[int][]string{} // blocks by the output
+	used := map[int]bool{}
 	for _, b := range blocks {
 		routed := b.section.Routed()
 		c.routes(b, routed)
@@ -87,14 +33,12 @@ func (c checker) outputs(blocks []Block) {
 					reached[tag], hit = true, true
 				}
 			}
-			if hit {
-				used[i] = append(used[i], b.Name)
-			}
+			used[i] = used[i] || hit
 		}
 		c.unreached(b, tags, reached, len(routed) > 0, unsure)
 	}
 	for i := range c.host.Outputs {
-		if used[i] != nil {
+		if used[i] {
 			c.retries(i)
 		}
 	}

@@ -23,13 +23,18 @@ type Section struct {
 	Properties []Property
 }
 
-// Place is a line of a file.
+// Place is a line of a file; line 0 is all of it.
 type Place struct {
 	File string
 	Line int
 }
 
-func (p Place) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
+func (p Place) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
 
 // Property is a key of a section and its value.
 type Property struct {

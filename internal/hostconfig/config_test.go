@@ -81,7 +81,7 @@ func TestReadFails(t *testing.T) {
 		"indentation":     {"x.conf", "[INPUT]\n    name x\n  tag y", "x.conf:3: the line is indented otherwise"},
 		"no section":      {"x.conf", "    name x", "x.conf:1: a key before the first section"},
 		"bracket":         {"x.conf", "[INPUT\n", "x.conf:1: a section's name needs brackets"},
-		"itself":          {"x.conf", "@INCLUDE x.conf", "x.conf:0: the file is included twice"},
+		"itself":          {"x.conf", "@INCLUDE x.conf", "x.conf: the file is included twice"},
 		"none included":   {"x.conf", "@INCLUDE none*.conf", "x.conf:1: no file is of the included name"},
 		"gone":            {"x.conf", "@INCLUDE gone.conf", "gone.conf can't be read: no such file"},
 		"yaml itself":     {"x.yaml", "includes:\n  - x.yaml", "the file is included twice"},
