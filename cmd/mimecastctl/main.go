@@ -1,13 +1,20 @@
-// Command mimecastctl looks after the checkpoint files of mimecast.so.
+// Command mimecastctl looks after the configuration and the checkpoint files of
+// mimecast.so.
 //
+//	mimecastctl check -c FILE
+//	mimecastctl health -db FILE
 //	mimecastctl positions FILE
 //	mimecastctl forget FILE KEY
 //	mimecastctl rename FILE ACCOUNT NAME
 //	mimecastctl version
 //
-// mimecastctl VERB -h shows an example. FILE comes first, so a name after it may
-// begin with a hyphen. A file that a Fluent Bit uses is refused, and so is a file
-// of an earlier version of the plugin until the plugin has taken it over.
+// mimecastctl VERB -h shows an example. A FILE that is not a flag's comes first, so a
+// name after it may begin with a hyphen. A file that a Fluent Bit uses is refused but by
+// check and health, and so is a file of an earlier version of the plugin until the
+// plugin has taken it over.
+//
+// The exit status is 0 when all is well, 1 when something failed, and 2 for wrong
+// arguments.
 package main
 
 import (
@@ -34,30 +41,53 @@ type verb struct {
 	more    string // for its own help
 	example string // args
 	run     func(args []string, out io.Writer) error
+	// flags, if set, defines those of the verb and returns what takes the place of run.
+	flags func(*flag.FlagSet) func(out io.Writer) error
 }
 
 var verbs = []verb{
 	{
-		"positions", "FILE", "show the position of each log in words",
-		"The first line of each log is its key.",
-		"/var/lib/fluent-bit/mimecast.db", positions,
+		name: "check", does: "check a configuration of Fluent Bit",
+		more:    "Run it as the user of Fluent Bit, with its environment. It changes nothing.",
+		example: "-c /etc/fluent-bit/fluent-bit.yaml", flags: checkFlags,
 	},
 	{
-		"forget", "FILE KEY", "forget the position of a log",
-		"KEY is as positions shows it. The log then starts as if it were new.",
-		"/var/lib/fluent-bit/mimecast.db 'acme|siem'", forget,
+		name: "health", does: "tell by its positions whether the plugin makes progress",
+		more:    "It reads the file also while the plugin has it open, and changes nothing.",
+		example: "-db /var/lib/fluent-bit/mimecast.db -max-age 15m", flags: healthFlags,
 	},
 	{
-		"rename", "FILE ACCOUNT NAME", "give an account another name",
-		"ACCOUNT is as positions shows it. All its logs get the name, or none. Set the\noption account to it then.",
-		"/var/lib/fluent-bit/mimecast.db 0a1b2c3d acme", rename,
+		name: "positions", args: "FILE", does: "show the position of each log in words",
+		more:    "The first line of each log is its key.",
+		example: "/var/lib/fluent-bit/mimecast.db", run: positions,
 	},
 	{
-		"version", "", "show the version of this build",
-		"",
-		"", showVersion,
+		name: "forget", args: "FILE KEY", does: "forget the position of a log",
+		more:    "KEY is as positions shows it. The log then starts as if it were new.",
+		example: "/var/lib/fluent-bit/mimecast.db 'acme|siem'", run: forget,
 	},
+	{
+		name: "rename", args: "FILE ACCOUNT NAME", does: "give an account another name",
+		more:    "ACCOUNT is as positions shows it. All its logs get the name, or none. Set the\noption account to it then.",
+		example: "/var/lib/fluent-bit/mimecast.db 0a1b2c3d acme", run: rename,
+	},
+	{name: "version", does: "show the version of this build", run: showVersion},
 }
+
+// Errors that say no more than the exit status, and that of wrong arguments.
+var (
+	errFailed = errors.New("something failed")
+	errUsage  = errors.New("wrong arguments")
+)
+
+// usage is an error about the arguments.
+type usage struct{ text string }
+
+func (u usage) Error() string { return u.text }
+
+func (u usage) Is(target error) bool { return target == errUsage }
+
+func usagef(format string, args ...any) error { return usage{fmt.Sprintf(format, args...)} }
 
 func showVersion(_ []string, out io.Writer) error {
 	_, err := fmt.Fprintln(out, "mimecast", version.String(), runtime.Version())
@@ -65,15 +95,21 @@ func showVersion(_ []string, out io.Writer) error {
 }
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil {
+	err := run(os.Args[1:], os.Stdout)
+	if err != nil && err != errFailed {
 		fmt.Fprintln(os.Stderr, "mimecastctl:", err)
+	}
+	switch {
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	case err != nil:
 		os.Exit(1)
 	}
 }
 
 func run(args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("name a verb; mimecastctl -h lists them")
+		return usagef("name a verb; mimecastctl -h lists them")
 	}
 	switch args[0] {
 	case "-h", "-help", "--help", "help":
@@ -89,20 +125,32 @@ func run(args []string, out io.Writer) error {
 			return v.call(args[1:], out)
 		}
 	}
-	return fmt.Errorf("there is no verb %q; mimecastctl -h lists them", args[0])
+	return usagef("there is no verb %q; mimecastctl -h lists them", args[0])
 }
 
 func (v verb) call(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet(v.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // main prints the error
+	var runFlags func(io.Writer) error
+	if v.flags != nil {
+		runFlags = v.flags(flags)
+	}
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprintf(out, "usage: mimecastctl %s %s\n\n%s: %s.\n%s\n\nexample:\n  mimecastctl %s %s\n", v.name, v.args, v.name, v.does, v.more, v.name, v.example)
+		if v.flags != nil {
+			fmt.Fprintln(out, "\nflags:")
+			flags.SetOutput(out)
+			flags.PrintDefaults()
+		}
 		return nil
 	case err != nil:
-		return fmt.Errorf("%s: %w; mimecastctl %s -h shows an example", v.name, err, v.name)
+		return usagef("%s: %v; mimecastctl %s -h shows an example", v.name, err, v.name)
 	case flags.NArg() != len(strings.Fields(v.args)):
-		return fmt.Errorf("%s takes %s; mimecastctl %s -h shows an example", v.name, cmp.Or(v.args, "no arguments"), v.name)
+		return usagef("%s takes %s; mimecastctl %s -h shows an example", v.name, cmp.Or(v.args, "no arguments"), v.name)
+	}
+	if runFlags != nil {
+		return runFlags(out)
 	}
 	return v.run(flags.Args(), out)
 }

@@ -12,9 +12,9 @@ import (
 	"fluent-bit-mimecast/internal/position"
 )
 
-// check runs the command. It must fail with wantErr, unless that is empty, and
+// expect runs the command. It must fail with wantErr, unless that is empty, and
 // print each of want.
-func check(t *testing.T, wantErr string, want []string, args ...string) (out string) {
+func expect(t *testing.T, wantErr string, want []string, args ...string) (out string) {
 	t.Helper()
 	var b strings.Builder
 	err := run(args, &b)
@@ -61,30 +61,30 @@ func written(t *testing.T, inUse func(path string)) (path string) {
 }
 
 func TestVersion(t *testing.T) {
-	check(t, "", []string{"mimecast ", runtime.Version()}, "version")
+	expect(t, "", []string{"mimecast ", runtime.Version()}, "version")
 }
 
 func TestVerbs(t *testing.T) {
-	check(t, "name a verb", nil)
-	check(t, `there is no verb "x"`, nil, "x")
-	check(t, `there is no verb "x.db"`, nil, "x.db")
+	expect(t, "name a verb", nil)
+	expect(t, `there is no verb "x"`, nil, "x")
+	expect(t, `there is no verb "x.db"`, nil, "x.db")
 	for _, v := range verbs {
 		for _, help := range []string{"-h", "help", "--help"} {
-			check(t, "", []string{v.name + " " + v.args, v.does}, help)
+			expect(t, "", []string{v.name + " " + v.args, v.does}, help)
 		}
-		check(t, "", []string{"mimecastctl " + v.name + " " + v.args + "\n", v.does, "example:\n  mimecastctl " + v.name + " "}, v.name, "-h")
-		check(t, "flag provided but not defined: -x; mimecastctl "+v.name+" -h", nil, v.name, "-x")
+		expect(t, "", []string{"mimecastctl " + v.name + " " + v.args + "\n", v.does, "example:\n  mimecastctl " + v.name + " "}, v.name, "-h")
+		expect(t, "flag provided but not defined: -x; mimecastctl "+v.name+" -h", nil, v.name, "-x")
 
 		if v.args == "" {
-			check(t, v.name+" takes no arguments", nil, v.name, "x")
+			expect(t, v.name+" takes no arguments", nil, v.name, "x")
 			continue
 		}
 		// One argument less or more; the example has as many as it takes.
 		path := filepath.Join(t.TempDir(), "x.db")
 		args := append([]string{v.name, path}, strings.Fields(v.example)[1:]...)
-		check(t, v.name+" takes "+v.args+";", nil, args[:len(args)-1]...)
-		check(t, v.name+" takes "+v.args+";", nil, append(args, "x")...)
-		check(t, "no such file", nil, args...)
+		expect(t, v.name+" takes "+v.args+";", nil, args[:len(args)-1]...)
+		expect(t, v.name+" takes "+v.args+";", nil, append(args, "x")...)
+		expect(t, "no such file", nil, args...)
 		if _, err := os.Stat(path); err == nil {
 			t.Errorf("%s: the file was made", v.name)
 		}
@@ -93,9 +93,9 @@ func TestVerbs(t *testing.T) {
 
 func TestPositions(t *testing.T) {
 	path := written(t, func(path string) {
-		check(t, "in use by another process", nil, "positions", path)
+		expect(t, "in use by another process", nil, "positions", path)
 	})
-	out := check(t, "", []string{
+	out := expect(t, "", []string{
 		"acme|siem\n", "siem logs of account acme\n", "collected by application app at eu-api.mimecast.com\n", "from Mimecast accounts C1A1, C2A2\n",
 		"logs up to 2026-01-02 03:04:05Z are delivered", "then 7 records of a batch (json, a zip), the last from receipt_1.log",
 		"acme|impersonation\n", "impersonation logs of account acme\n", "reached 2026-01-02 04:00:00Z", "newest event delivered is of 2026-01-02 03:04:05Z", "2 ids", "written at 20",
@@ -127,39 +127,39 @@ func TestPositionsOfLinks(t *testing.T) {
 	if err := claim.Release(); err != nil {
 		t.Fatal(err)
 	}
-	check(t, "", []string{
+	expect(t, "", []string{
 		"acme|siem_ci:entities\n", "siem_ci:entities logs of account acme\n", "logs up to 2026-01-02 03:04:05Z are delivered\n", "2 files of the page",
 		"acme|calls:siem_ci\n", "3 calls to the batch endpoint are counted\n",
 	}, "positions", path)
-	check(t, "", []string{"forgot acme|siem_ci:entities"}, "forget", path, "acme|siem_ci:entities")
+	expect(t, "", []string{"forgot acme|siem_ci:entities"}, "forget", path, "acme|siem_ci:entities")
 }
 
 func TestRename(t *testing.T) {
 	path := written(t, func(path string) {
-		check(t, "in use by another process", nil, "rename", path, "acme", "x")
+		expect(t, "in use by another process", nil, "rename", path, "acme", "x")
 	})
-	check(t, `no log is of account "app"`, nil, "rename", path, "app", "x")
-	check(t, `no log is of account ""`, nil, "rename", path, "", "x")
-	check(t, "the new name: ", nil, "rename", path, "acme", "a|b")
-	check(t, "the new name: ", nil, "rename", path, "acme", "")
-	check(t, "it has a log of that name: acme|", nil, "rename", path, "acme", "acme")
-	check(t, "", []string{"renamed acme to -a=b c: 2 logs"}, "rename", path, "acme", "-a=b c")
-	out := check(t, "", []string{"-a=b c|siem\n", "-a=b c|impersonation\n", "2 ids", "from Mimecast accounts C1A1, C2A2"}, "positions", path)
+	expect(t, `no log is of account "app"`, nil, "rename", path, "app", "x")
+	expect(t, `no log is of account ""`, nil, "rename", path, "", "x")
+	expect(t, "the new name: ", nil, "rename", path, "acme", "a|b")
+	expect(t, "the new name: ", nil, "rename", path, "acme", "")
+	expect(t, "it has a log of that name: acme|", nil, "rename", path, "acme", "acme")
+	expect(t, "", []string{"renamed acme to -a=b c: 2 logs"}, "rename", path, "acme", "-a=b c")
+	out := expect(t, "", []string{"-a=b c|siem\n", "-a=b c|impersonation\n", "2 ids", "from Mimecast accounts C1A1, C2A2"}, "positions", path)
 	if strings.Contains(out, "acme") {
 		t.Errorf("the old name is there:\n%s", out)
 	}
-	check(t, "", []string{"renamed -a=b c to acme: 2 logs"}, "rename", path, "-a=b c", "acme")
+	expect(t, "", []string{"renamed -a=b c to acme: 2 logs"}, "rename", path, "-a=b c", "acme")
 }
 
 func TestForget(t *testing.T) {
 	path := written(t, func(path string) {
-		check(t, "in use by another process", nil, "forget", path, "acme|siem")
+		expect(t, "in use by another process", nil, "forget", path, "acme|siem")
 	})
-	check(t, "there is no log", nil, "forget", path, "x")
-	check(t, "", []string{"forgot acme|siem"}, "forget", path, "acme|siem")
-	if out := check(t, "", []string{"2 ids"}, "positions", path); strings.Contains(out, "siem") {
+	expect(t, "there is no log", nil, "forget", path, "x")
+	expect(t, "", []string{"forgot acme|siem"}, "forget", path, "acme|siem")
+	if out := expect(t, "", []string{"2 ids"}, "positions", path); strings.Contains(out, "siem") {
 		t.Errorf("it is there:\n%s", out)
 	}
-	check(t, "", []string{"forgot acme|impersonation"}, "forget", path, "acme|impersonation")
-	check(t, "", []string{"no log has a position yet"}, "positions", path)
+	expect(t, "", []string{"forgot acme|impersonation"}, "forget", path, "acme|impersonation")
+	expect(t, "", []string{"no log has a position yet"}, "positions", path)
 }

@@ -43,7 +43,7 @@ func check(f *os.File, mayBeEmpty bool) error {
 
 // meta is what a file says of itself.
 type meta struct {
-	pageSize, pages, freelist int64
+	pageSize, pages, freelist, tx int64
 }
 
 // readMeta reads the latest of the first two pages; false when none is sound.
@@ -78,6 +78,7 @@ func readMeta(f io.ReaderAt) (m meta, ok bool) {
 				pageSize: int64(binary.LittleEndian.Uint32(raw[8:])),
 				freelist: int64(binary.LittleEndian.Uint64(raw[32:])),
 				pages:    int64(binary.LittleEndian.Uint64(raw[40:])),
+				tx:       tx,
 			}
 		}
 	}

@@ -16,11 +16,14 @@ var (
 	errForeign   = errors.New("it is a database of another program")
 	errVersion   = errors.New("its layout is of another version")
 	errTruncated = errors.New("the file is shorter than it was written")
-	errOld       = errors.New("its layout is of an earlier version")
 	errTaken     = errors.New("it has a log of that name")
 	errFreelist  = errors.New("its list of free pages is damaged")
 	errDamaged   = errors.New("its content is damaged")
+	errBusy      = errors.New("it is written all the time; try again")
 )
+
+// ErrOld says that a file is of an earlier layout, which Open and Peek don't take over.
+var ErrOld = errors.New("written by an earlier version of the plugin: this version takes it over at its next start with it")
 
 // errFault is a page that was missing when bbolt came to it in memory: the disk
 // could not read it, or the file is damaged or was cut short. The next use opens
@@ -53,8 +56,8 @@ func opening(path string, err error) error {
 		return fmt.Errorf("db %s can't be used as a checkpoint file; move it away to start anew: %w", path, err)
 	case errors.Is(err, errVersion):
 		return fmt.Errorf("db %s can't be used: %w; install the version of the plugin that wrote it, which keeps the position", path, err)
-	case errors.Is(err, errOld):
-		return fmt.Errorf("db %s was written by an earlier version of the plugin: this version takes it over at its next start with it", path)
+	case errors.Is(err, ErrOld):
+		return fmt.Errorf("db %s was %w", path, err)
 	case errors.Is(err, os.ErrNotExist) && !isCopy(err):
 		return fmt.Errorf("db %s can't be made: its folder does not exist", path)
 	}
@@ -70,6 +73,8 @@ func failure(path, what string, err error) error {
 		return fmt.Errorf("db %s was written by an earlier version of the plugin and can't be taken over: %w; %s; nothing has been changed", path, err, copyAdvice(errno))
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("db %s is in use by another process", path)
+	case errors.Is(err, errBusy):
+		return fmt.Errorf("db %s %s: %w", path, what, err)
 	case isDamage(err):
 		return fmt.Errorf("db %s %s: %w; move it away and restart to start anew", path, what, err)
 	case errors.Is(err, os.ErrNotExist):

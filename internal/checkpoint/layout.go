@@ -119,6 +119,10 @@ func prepare(tx *bbolt.Tx) error {
 		}
 		return err
 	}
+	return checkVersion(meta)
+}
+
+func checkVersion(meta *bbolt.Bucket) error {
 	if v := string(meta.Get(keyVersion)); v != version {
 		return fmt.Errorf("%w: version %q, this plugin knows version %s", errVersion, v, version)
 	}

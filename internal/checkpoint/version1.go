@@ -43,7 +43,7 @@ func takeOver(db *bbolt.DB, file *os.File, allowed bool, openFile openFunc) (cop
 	case err != nil || !old:
 		return "", err
 	case !allowed:
-		return "", errOld
+		return "", ErrOld
 	}
 	to := db.Path() + copySuffix
 	if err := copyTo(file, to, openFile); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/hint"
 	"fluent-bit-mimecast/mimecast"
 )
 
@@ -164,8 +165,8 @@ func (r *report) fails(err error, retry time.Duration) {
 	}
 	r.trouble, r.said = kind, now
 	args := []any{"err", err}
-	if hint := whatToDo(err); hint != "" {
-		args = append(args, "what_to_do", hint)
+	if do := hint.WhatToDo(err); do != "" {
+		args = append(args, "what_to_do", do)
 	}
 	args = append(args, "retry_in", retry.Round(time.Millisecond).String())
 	if now.Sub(r.since) >= time.Minute {
@@ -187,7 +188,7 @@ func (r *report) fails(err error, retry time.Duration) {
 // lacks says that the account lacks the log, which is no trouble.
 func (r *report) lacks(err error, retry time.Duration) {
 	r.log.Info("this log is not to be had; going on without it", "err", err,
-		"what_to_do", "nothing if the account does not have it; else: "+whatToDo(err), "retry_in", retry.String())
+		"what_to_do", "nothing if the account does not have it; else: "+hint.WhatToDo(err), "retry_in", retry.String())
 }
 
 // kindOf tells troubles apart: two of one kind are the same trouble, though
@@ -210,7 +211,7 @@ func kindOf(err error) string {
 		return "certificate"
 	case errors.As(err, &dns):
 		return "dns"
-	case isProxy(err):
+	case hint.IsProxy(err):
 		return "proxy"
 	case errors.As(err, &file):
 		return "file"

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"fluent-bit-mimecast/internal/config"
+	"fluent-bit-mimecast/internal/hint"
 	"fluent-bit-mimecast/mimecast"
 )
 
@@ -136,7 +137,7 @@ func TestReportNamesTheOptionToCheck(t *testing.T) {
 			t.Fatalf("%s by way of %q: no error", base, proxy)
 		}
 		newReport(log, time.Now).fails(err, time.Second)
-		if got := whatToDo(err); !strings.Contains(got, want) || (want == "") != (got == "") || !strings.Contains(b.String(), want) {
+		if got := hint.WhatToDo(err); !strings.Contains(got, want) || (want == "") != (got == "") || !strings.Contains(b.String(), want) {
 			t.Errorf("%s by way of %q: %v: got %q, want %q; logged %s", base, proxy, err, got, want, b.String())
 		}
 		if strings.Contains(err.Error()+b.String(), password) {

@@ -1,6 +1,11 @@
 package position
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+
+	"fluent-bit-mimecast/internal/checkpoint"
+)
 
 // Calls are those that an application has made to a batch endpoint of API 2.0 of
 // late, which the service counts. They stand beside the positions, so that a
@@ -11,4 +16,11 @@ type Calls struct {
 
 func (c Calls) words() []string {
 	return []string{fmt.Sprintf("%d calls to the batch endpoint are counted", len(c.Calls))}
+}
+
+// IsCalls reports whether a stream has calls that are counted rather than the
+// position of a log.
+func IsCalls(s checkpoint.Stream) bool {
+	var c Calls
+	return json.Unmarshal(s.Position, &c) == nil && c.Calls != nil
 }

@@ -1,4 +1,5 @@
-package collector
+// Package hint says what a user can do about an error of a request.
+package hint
 
 import (
 	"crypto/tls"
@@ -10,9 +11,9 @@ import (
 	"fluent-bit-mimecast/mimecast"
 )
 
-// whatToDo says what a user can do about an error of a request, in terms of the
+// WhatToDo says what a user can do about an error of a request, in terms of the
 // plugin's options; empty when waiting is all.
-func whatToDo(err error) string {
+func WhatToDo(err error) string {
 	var (
 		refusal     *mimecast.APIError
 		proxy       *mimecast.ProxyError
@@ -27,7 +28,7 @@ func whatToDo(err error) string {
 		where, option = "the file store", "proxy_url"
 	}
 	who := where
-	if isProxy(err) {
+	if IsProxy(err) {
 		who, option = "the proxy", "proxy_url, or HTTPS_PROXY in the environment"
 	}
 	switch {
@@ -42,7 +43,7 @@ func whatToDo(err error) string {
 		return aboutCertificate(certificate, who, option)
 	case errors.As(err, &dns):
 		return who + "'s name does not resolve: check " + option + ", and this machine's name servers"
-	case isProxy(err):
+	case IsProxy(err):
 		return "the proxy can't be used: check " + option
 	case errors.As(err, &network) && network.Timeout():
 		return "nothing came within http_timeout: check the network, or raise http_timeout"
@@ -110,9 +111,9 @@ func aboutCertificate(err error, who, option string) string {
 	return who + "'s certificate is of an authority that is not trusted: name the authority's PEM file in tls_ca_file"
 }
 
-// isProxy reports whether the proxy, or the way to it, failed. The names are
+// IsProxy reports whether the proxy, or the way to it, failed. The names are
 // those that net/http gives to connecting by way of a proxy.
-func isProxy(err error) bool {
+func IsProxy(err error) bool {
 	var refusal *mimecast.ProxyError
 	var op *net.OpError
 	return errors.As(err, &refusal) || (errors.As(err, &op) && (op.Op == "proxyconnect" || op.Op == "socks connect"))

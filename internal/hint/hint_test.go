@@ -1,4 +1,4 @@
-package collector
+package hint
 
 import (
 	"net"
@@ -34,7 +34,7 @@ func TestHintsForRefusals(t *testing.T) {
 		{mimecast.APIError{Status: 429, Code: "err_xdk_invalid_signature"}, ""},
 		{mimecast.APIError{Status: 503, Code: "err_developer_key"}, ""},
 	} {
-		if got := whatToDo(&test.refusal); !strings.Contains(got, test.want) || (test.want == "") != (got == "") {
+		if got := WhatToDo(&test.refusal); !strings.Contains(got, test.want) || (test.want == "") != (got == "") {
 			t.Errorf("%+v: got %q, want %q", test.refusal, got, test.want)
 		}
 	}
@@ -50,7 +50,7 @@ func TestHintsForLinks(t *testing.T) {
 		{mimecast.LinkError{Err: &net.DNSError{}}, "the file store's name does not resolve"},
 		{mimecast.LinkError{Status: 403}, ""},
 	} {
-		if got := whatToDo(&test.err); !strings.Contains(got, test.want) || (test.want == "") != (got == "") {
+		if got := WhatToDo(&test.err); !strings.Contains(got, test.want) || (test.want == "") != (got == "") {
 			t.Errorf("%v: got %q, want %q", &test.err, got, test.want)
 		}
 	}
