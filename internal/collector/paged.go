@@ -152,6 +152,9 @@ type pagedRun struct {
 	fresh  int                 // of them, those that were not delivered before
 	empty  int                 // pages without events since the last one with some
 	seen   map[uint64]struct{} // hashes of the tokens asked for and of the pages' events
+	// repeats is how many events were taken of pages that had just the same as an
+	// earlier one. It is bounded: they may lead in a circle all the same.
+	repeats int
 	// twins is how many events without an id came with the same content, by its hash.
 	twins map[[16]byte]uint64
 
@@ -396,7 +399,10 @@ func (p *paged) takeAll(ctx context.Context, run *pagedRun, events []mimecast.Ev
 	}
 	run.empty = 0
 	run.events += len(events)
-	again = !allTwins(events) && run.saw(hashOf(events))
+	again = run.saw(hashOf(events))
+	if again && ofOneTime(events) && run.repeats < maxWindow {
+		again, run.repeats = false, run.repeats+len(events)
+	}
 	for _, e := range events {
 		if !again {
 			run.came(e.Time)
@@ -417,10 +423,13 @@ func (run *pagedRun) beyond(e mimecast.Event) bool {
 	return run.older && !e.Time.IsZero() && (e.Time.Before(run.ask.From) || e.Time.After(run.ask.To))
 }
 
-// allTwins reports whether the events of a page have no ids and are all equal: the
-// next page may have just the same.
-func allTwins(events []mimecast.Event) bool {
-	return !slices.ContainsFunc(events, func(e mimecast.Event) bool { return e.ID != "" || !bytes.Equal(e.JSON, events[0].JSON) })
+// ofOneTime reports whether the events of a page have no ids and one time, or are all
+// equal: another page may have just the same and be more events.
+func ofOneTime(events []mimecast.Event) bool {
+	first := events[0]
+	return !slices.ContainsFunc(events, func(e mimecast.Event) bool {
+		return e.ID != "" || !e.Time.Equal(first.Time) || e.Time.IsZero() && !bytes.Equal(e.JSON, first.JSON)
+	})
 }
 
 // reached returns the position after the last event of a poll that did not read
