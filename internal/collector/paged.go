@@ -549,7 +549,7 @@ func nameOf(e mimecast.Event) []byte {
 
 // idOf is what is kept of an event that is delivered. It is kept by the event's
 // time; by now when that lies before what was asked for: it would be forgotten,
-// and come again.
+// and come again. So it is when that lies after now: it would be kept until then.
 //
 // Events without an id are told apart by their content and, where that is equal, by
 // how many came before in the poll: each poll that reads one reads all that are
@@ -557,7 +557,7 @@ func nameOf(e mimecast.Event) []byte {
 func (run *pagedRun) idOf(e mimecast.Event) checkpoint.ID {
 	sum := sha256.Sum256(nameOf(e))
 	id := checkpoint.ID{Unix: run.now.Unix()}
-	if !e.Time.Before(run.ask.From) {
+	if !e.Time.Before(run.ask.From) && !e.Time.After(run.now) {
 		id.Unix = e.Time.Unix()
 	}
 	copy(id.Hash[:], sum[:])

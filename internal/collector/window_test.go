@@ -243,3 +243,27 @@ func TestWhatTheAccountLacks(t *testing.T) {
 		})
 	}
 }
+
+// TestAnEventOfTheFuture is not known for ever.
+func TestAnEventOfTheFuture(t *testing.T) {
+	t.Parallel()
+	s := &listService{lax: func(string) bool { return true }}
+	withLists(t, s, "audit", nil, func(r *rig) {
+		for i := range 5 {
+			s.event(mimecast.Audit(), time.Now().Add(1000*24*time.Hour), fmt.Sprintf(`"id":"%d"`, i))
+		}
+		r.start()
+		r.run(8 * time.Hour)
+		s.once(r)
+		s.mu.Lock()
+		s.events = nil
+		s.mu.Unlock()
+		r.run(8 * time.Hour)
+		r.stop()
+		r.start()
+		r.run(time.Minute)
+		if n := len(r.collector.pollers[0].(*paged).delivered); n > 0 {
+			t.Errorf("%d events are still known", n)
+		}
+	})
+}
