@@ -130,8 +130,10 @@ func (p *paged) poll(ctx context.Context) error {
 			p.s.worked(&backoff)
 			err, begun = ctx.Err(), 0
 		case err == errCircle:
-			p.s.report.fails(err, p.interval)
-			err, begun = sleep.For(ctx, p.interval), 0
+			if err = p.s.warn(ctx, err, p.interval); err == nil {
+				err = sleep.For(ctx, p.interval)
+			}
+			begun = 0
 		case err == errClock && begun == 1:
 			err = ctx.Err() // once, and then it is right
 		default:
