@@ -147,13 +147,14 @@ func (p *paged) poll(ctx context.Context) error {
 
 // pagedRun is one poll and how far it has come.
 type pagedRun struct {
-	older  bool                 // the log's older endpoint is asked
-	ask    mimecast.PageRequest // of the next page
-	now    time.Time            // when it began, by the service's clock; the same for all pages
-	events int
-	fresh  int                 // of them, those that were not delivered before
-	empty  int                 // pages without events since the last one with some
-	seen   map[uint64]struct{} // hashes of the tokens asked for and of the pages' events
+	older    bool                 // the log's older endpoint is asked
+	ask      mimecast.PageRequest // of the next page
+	now      time.Time            // when it began, by the service's clock; the same for all pages
+	events   int
+	fresh    int                 // of them, those that were not delivered before
+	unparsed int                 // of these, those that can't be read
+	empty    int                 // pages without events since the last one with some
+	seen     map[uint64]struct{} // hashes of the tokens asked for and of the pages' events
 	// repeats is how many events were taken of pages that had just the same as an
 	// earlier one. It is bounded: they may lead in a circle all the same.
 	repeats int
@@ -240,7 +241,7 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 	run, began, known := p.newRun(), time.Now(), len(p.delivered)
 	p.s.out.Begin(delivery.Place{}, run.now)
 	defer func() {
-		p.s.log.Debug("polled", "from", run.ask.From.UTC().Format(time.RFC3339), "to", run.ask.To.UTC().Format(time.RFC3339), "events", run.events, "new", len(p.delivered)-known)
+		p.s.log.Debug("polled", "from", run.ask.From.UTC().Format(time.RFC3339), "to", run.ask.To.UTC().Format(time.RFC3339), "events", run.events, "new", len(p.delivered)-known, "unparsed", run.unparsed)
 	}()
 	for {
 		page, err := p.page(ctx, run)
@@ -488,17 +489,17 @@ func (p *paged) take(ctx context.Context, run *pagedRun, e mimecast.Event) error
 		}
 		return nil
 	}
+	run.fresh++
 	origin := p.s.origin(p.log.Family, p.logType, run.now)
 	origin.Time = p.log.Time
 	buf := p.s.out.Buf(origin.Source, origin.Type)
 	start := len(buf)
 	buf, err := p.decoder.Object(buf, origin, e.JSON)
 	if err != nil {
-		return p.unparsed(ctx, e, id, origin, err)
+		return p.unparsed(ctx, run, e, id, origin, err)
 	}
 	p.s.out.Add(p.s.extras.add(buf, start, e.JSON, p.recordID(e, id)), delivery.Place{}, id)
 	p.delivered[id.Hash] = id.Unix
-	run.fresh++
 	return p.s.out.Send(ctx)
 }
 
@@ -517,8 +518,10 @@ func (p *paged) recordID(e mimecast.Event, kept checkpoint.ID) string {
 
 // unparsed puts the bytes of an event that can't be a record into records of a
 // bounded size.
-func (p *paged) unparsed(ctx context.Context, e mimecast.Event, id checkpoint.ID, o record.Origin, reason error) error {
-	p.s.log.Error("an event can't be read; its bytes go out in records with log_type "+record.Unparsed, "err", reason)
+func (p *paged) unparsed(ctx context.Context, run *pagedRun, e mimecast.Event, id checkpoint.ID, o record.Origin, reason error) error {
+	if run.unparsed++; run.unparsed == 1 {
+		p.s.log.Error("an event can't be read; its bytes go out in records with log_type "+record.Unparsed, "err", reason)
+	}
 	for offset := 0; offset < len(e.JSON); {
 		raw := e.JSON[offset:min(offset+record.MaxRaw, len(e.JSON))]
 		raw = raw[:record.CutText(raw)]
@@ -529,7 +532,7 @@ func (p *paged) unparsed(ctx context.Context, e mimecast.Event, id checkpoint.ID
 		buf := p.s.out.Buf(o.Source, record.Unparsed)
 		start := len(buf)
 		buf = record.AppendUnparsed(buf, o, record.Piece{File: p.logType, Error: reason.Error(), Offset: int64(offset), Raw: raw})
-		piece := p.s.extras.hashed(id.Hash[:], []byte(strconv.Itoa(offset)))
+		piece := p.s.extras.hashed([]byte(p.kind), id.Hash[:], []byte(strconv.Itoa(offset)))
 		p.s.out.Add(p.s.extras.add(buf, start, nil, piece), delivery.Place{}, ids...)
 		if err := p.s.out.Send(ctx); err != nil {
 			return err

@@ -267,3 +267,23 @@ func TestAnEventOfTheFuture(t *testing.T) {
 		}
 	})
 }
+
+// TestAPageOfWhatIsNoEvent says so once a poll.
+func TestAPageOfWhatIsNoEvent(t *testing.T) {
+	t.Parallel()
+	s := &listService{}
+	withLists(t, s, "audit", nil, func(r *rig) {
+		s.answer = func(w http.ResponseWriter, _ string, _ pageAsk) bool {
+			_, _ = fmt.Fprintf(w, `{"meta":{"status":200},"fail":[],"data":[%s null]}`, strings.Repeat("1,", 20_000))
+			return true
+		}
+		r.start()
+		r.run(3 * time.Minute)
+		if n := len(r.host.stored); n != 20_001 {
+			t.Errorf("%d records", n)
+		}
+		if n := strings.Count(r.log.String(), "can't be read"); n > 10 {
+			t.Errorf("said %d times", n)
+		}
+	})
+}
