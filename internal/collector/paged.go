@@ -27,12 +27,13 @@ import (
 // that are set back.
 const idsKept = 2 * time.Hour
 
-// maxEmptyPages is how many pages without events, which lead to more, a poll
-// follows in a row.
-const maxEmptyPages = 3
-
-// maxEmptyPagesOfWindow is the same for a window, which would not move otherwise.
-const maxEmptyPagesOfWindow = 100
+// How many pages without events, which lead to more, a poll follows in a row. A log
+// that comes oldest first begins with firstEmptyPages, and follows twice as many after
+// each poll that ended so, then begins again. A window follows maxEmptyPages: it would not move otherwise.
+const (
+	firstEmptyPages = 3
+	maxEmptyPages   = 100
+)
 
 // tokenPatience is how long a page may bring nothing but errors before its
 // token is given up: what the service answers to a stale one is not known.
@@ -81,6 +82,9 @@ type paged struct {
 	lookback, overlap, interval time.Duration
 	window                      time.Duration // of the next poll, after what is read again
 
+	emptyPages int       // see [firstEmptyPages]
+	saidEmpty  time.Time // when it was last said that they lead on
+
 	pos       position.Paged // behind what is in the queue
 	delivered map[[16]byte]int64
 	decoder   record.JSONDecoder
@@ -92,7 +96,8 @@ func newPaged(s *stream, cfg config.Config, log mimecast.Log, kind string) *page
 		s: s, log: log, kind: kind, logType: cmp.Or(kind, log.Name), filter: cfg.Filter(log.Name),
 		pageSize: cfg.PageSize, customer: cfg.AccountCode,
 		lookback: cfg.InitialLookback, overlap: cfg.Overlap, interval: cfg.PollInterval, window: longestWindow,
-		delivered: map[[16]byte]int64{},
+		emptyPages: firstEmptyPages,
+		delivered:  map[[16]byte]int64{},
 	}
 }
 
@@ -260,11 +265,17 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 			return p.finish(ctx, run)
 		case circle || run.saw(xxhash.Sum64String(page.Next)):
 			return p.giveUp(ctx, b, run, errCircle)
-		case run.empty == maxEmptyPages && p.log.OldestFirst:
-			// It looks like the end and need not be.
-			return p.complete(ctx, p.reached(run), run.ask.To)
-		case run.empty == maxEmptyPagesOfWindow:
+		case run.empty == maxEmptyPages && !p.log.OldestFirst:
+			p.sayEmpty()
 			return p.finish(ctx, run)
+		case run.empty == p.emptyPages && p.log.OldestFirst:
+			// It looks like the end and need not be.
+			if p.emptyPages == maxEmptyPages {
+				p.sayEmpty()
+				p.emptyPages = 0
+			}
+			p.emptyPages = min(max(2*p.emptyPages, firstEmptyPages), maxEmptyPages)
+			return p.complete(ctx, p.reached(run), run.ask.To)
 		case run.fresh > maxWindow && !p.log.OldestFirst && p.shorten(run):
 			return errLargeWindow
 		case run.fresh > maxWindow && p.log.OldestFirst && p.reached(run) != p.pos:
@@ -281,9 +292,21 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 	}
 }
 
+// sayEmpty says once in a while that a poll ended in pages without events though they
+// lead to more.
+func (p *paged) sayEmpty() {
+	if time.Since(p.saidEmpty) < reminder {
+		return
+	}
+	p.saidEmpty = time.Now()
+	p.s.log.Warn("empty pages lead on; reading no further", "pages", maxEmptyPages,
+		"what_to_do", "nothing if no events are missing; else ask Mimecast's support")
+}
+
 // finish moves the position after a poll that read all pages. It returns
 // errNextWindow if another poll is to follow at once.
 func (p *paged) finish(ctx context.Context, run *pagedRun) error {
+	p.emptyPages = firstEmptyPages
 	next := position.Paged{Newest: p.pos.Newest, LastPoll: run.ask.To}
 	if !p.log.OldestFirst {
 		next.Read = run.now
