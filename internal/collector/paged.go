@@ -85,6 +85,7 @@ type paged struct {
 	emptyPages int       // see [firstEmptyPages]
 	saidEmpty  time.Time // when it was last said that they lead on
 
+	start     time.Time      // where the first poll began, without a position
 	pos       position.Paged // behind what is in the queue
 	delivered map[[16]byte]int64
 	decoder   record.JSONDecoder
@@ -177,6 +178,10 @@ func (p *paged) newRun() *pagedRun {
 	from, to := p.pos.From(p.overlap), now.Truncate(time.Second)
 	if p.pos.IsZero() {
 		from = now.Add(-p.lookback).Truncate(time.Second)
+		if p.start.IsZero() || from.Before(p.start) {
+			p.start = from
+		}
+		from = p.start
 	}
 	if p.log.Keeps > 0 && from.Before(now.Add(keepsMargin-p.log.Keeps)) {
 		from = now.Add(keepsMargin - p.log.Keeps).Truncate(time.Second)
@@ -251,7 +256,7 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 	for {
 		page, err := p.page(ctx, run)
 		if drift := p.s.client.Now().Sub(run.now) - time.Since(began); err == nil && run.ask.Token == "" && drift.Abs() > maxDrift {
-			err = errClock
+			err, p.start = errClock, time.Time{}
 		}
 		if err != nil {
 			return p.giveUp(ctx, b, run, err)

@@ -287,3 +287,33 @@ func TestAPageOfWhatIsNoEvent(t *testing.T) {
 		}
 	})
 }
+
+// TestTroubleAtTheStart has no position until it is over: the log starts where it
+// would have started.
+func TestTroubleAtTheStart(t *testing.T) {
+	t.Parallel()
+	for status, lasts := range map[int]time.Duration{500: 3 * time.Hour, 403: time.Hour} {
+		for _, l := range []mimecast.Log{mimecast.Audit(), mimecast.Impersonation()} {
+			s := &listService{}
+			withLists(t, s, "all", []string{"initial_lookback", "1h", "overlap", "10m"}, func(r *rig) {
+				trouble := true
+				r.answerWith(func(w http.ResponseWriter, req *http.Request) {
+					if req.URL.Path != l.Endpoint.Path || trouble {
+						w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+						w.WriteHeader(status)
+						return
+					}
+					s.ServeHTTP(w, req)
+				})
+				s.event(l, time.Now().Add(-30*time.Minute), `"id":"a"`)
+				r.start()
+				r.run(lasts / 2)
+				s.event(l, time.Now(), `"id":"b"`)
+				r.run(lasts / 2)
+				trouble = false
+				r.run(30 * time.Hour)
+				s.once(r)
+			})
+		}
+	}
+}
