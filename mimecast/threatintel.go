@@ -43,7 +43,10 @@ func (l Log) bundlePage(a *answer, asked string) (Page, error) {
 		Objects rawJSON `json:"objects"` // nil in an empty bundle
 	}
 	if err := unmarshal(body, &bundle); err != nil || bundle.Type != "bundle" {
-		_, err := a.parse(body)
+		e, err := a.parse(body)
+		if err == nil && len(e.data) > 0 {
+			err = a.unexpected(body)
+		}
 		return Page{}, withoutNoFeed(err)
 	}
 	var list []rawJSON

@@ -66,7 +66,7 @@ func TestAFeed(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"HTML": "<html></html>", "objects that are no list": `{"type":"bundle","objects":{}}`, "cut": `{"type":"bundle","objects":[{"id":`,
-		"a token of 17 KiB": "",
+		"a token of 17 KiB": "", "data in an envelope": `{"meta":{"status":200},"data":[{"objects":[{"id":"a"}]}],"fail":[]}`,
 	} {
 		token := ""
 		if text == "" {

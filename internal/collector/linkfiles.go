@@ -349,6 +349,9 @@ func (p *linkPage) finish(ctx context.Context, next position.Links, seen codes) 
 			p.space()
 			means = "this log starts from the earliest that the service has; some records may come again"
 			next, then = p.earliest(), errAnew
+			if err := p.s.tell(ctx, comesAgain("the position was another customer's", time.Time{})); err != nil {
+				return err
+			}
 		}
 		p.s.from.sayOther(p.s.log, seen, means, "next_request_in", p.rest.String())
 		p.s.out.RepeatedUpTo = 0

@@ -240,16 +240,17 @@ func (p *links) deliver(ctx context.Context, page mimecast.SIEMPage) (more bool,
 	leads := page.Next != p.at.pos.Cursor
 	if leads && p.left[xxhash.Sum64String(page.Next)] {
 		// Files that come on the page later are not missed, and none comes twice.
-		p.s.report.fails(errCursorCircle, linksIdle)
 		p.at.pos = next
-		return false, nil
+		return false, p.s.warn(ctx, errCursorCircle, linksIdle)
 	}
 	more = !page.CaughtUp && (fresh || leads)
 	switch {
 	case more || page.CaughtUp:
 		p.s.worked(&backoff)
 	default:
-		p.s.report.fails(errCursorStands, linksIdle)
+		if err := p.s.warn(ctx, errCursorStands, linksIdle); err != nil {
+			return false, err
+		}
 	}
 	if leads {
 		p.leave()

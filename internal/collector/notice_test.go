@@ -2,6 +2,7 @@ package collector
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -124,5 +125,45 @@ func TestANoticeOfAFileGivenUp(t *testing.T) {
 		r.start()
 		r.run(8 * time.Hour)
 		r.checkNotices("siem2:receipt: a log file can't be had; the log goes on without it: /")
+	})
+}
+
+// TestACircleForADay is told in a notice.
+func TestACircleForADay(t *testing.T) {
+	t.Parallel()
+	for _, log := range []string{"audit", "impersonation"} {
+		s := &listService{}
+		withLists(t, s, log, withNotices, func(r *rig) {
+			s.answer = func(w http.ResponseWriter, log string, _ pageAsk) bool {
+				list := `{"id":"a"}`
+				if log != "audit" {
+					list = `{"impersonationLogs":[{"id":"a"}]}`
+				}
+				_, _ = fmt.Fprintf(w, `{"meta":{"status":200,"pagination":{"next":"x"}},"fail":[],"data":[%s]}`, list)
+				return true
+			}
+			r.start()
+			r.run(30 * time.Hour)
+			r.checkNotices(log + ": the log could not be fetched for a day")
+		})
+	}
+}
+
+// TestANoticeOfAnotherTenant comes when the log starts anew.
+func TestANoticeOfAnotherTenant(t *testing.T) {
+	t.Parallel()
+	withBlock(t, withNotices, func(r *rig) {
+		s := scripted(r, map[string]http.HandlerFunc{"": attached(of("C1", 1, 10), "a"), "a": nothing})
+		r.start()
+		r.run(2 * time.Minute)
+		r.stop()
+		r.checkNotices()
+		r.block("app-2", withNotices...)
+		s.set("", attached(of("C2", 101, 110), "b"))
+		s.set("a", attached(of("C2", 121, 130), "b"))
+		s.set("b", nothing)
+		r.start()
+		r.run(2 * time.Minute)
+		r.checkNotices("siem: records come again: the log starts from the earliest: the position was another customer's")
 	})
 }

@@ -27,12 +27,13 @@ import (
 // that are set back.
 const idsKept = 2 * time.Hour
 
-// maxEmptyPages is how many pages without events, which lead to more, a poll
-// follows in a row.
-const maxEmptyPages = 3
-
-// maxEmptyPagesOfWindow is the same for a window, which would not move otherwise.
-const maxEmptyPagesOfWindow = 100
+// How many pages without events, which lead to more, a poll follows in a row. A log
+// that comes oldest first begins with firstEmptyPages, and follows twice as many after
+// each poll that ended so, then begins again. A window follows maxEmptyPages: it would not move otherwise.
+const (
+	firstEmptyPages = 3
+	maxEmptyPages   = 100
+)
 
 // tokenPatience is how long a page may bring nothing but errors before its
 // token is given up: what the service answers to a stale one is not known.
@@ -81,6 +82,10 @@ type paged struct {
 	lookback, overlap, interval time.Duration
 	window                      time.Duration // of the next poll, after what is read again
 
+	emptyPages int       // see [firstEmptyPages]
+	saidEmpty  time.Time // when it was last said that they lead on
+
+	start     time.Time      // where the first poll began, without a position
 	pos       position.Paged // behind what is in the queue
 	delivered map[[16]byte]int64
 	decoder   record.JSONDecoder
@@ -92,7 +97,8 @@ func newPaged(s *stream, cfg config.Config, log mimecast.Log, kind string) *page
 		s: s, log: log, kind: kind, logType: cmp.Or(kind, log.Name), filter: cfg.Filter(log.Name),
 		pageSize: cfg.PageSize, customer: cfg.AccountCode,
 		lookback: cfg.InitialLookback, overlap: cfg.Overlap, interval: cfg.PollInterval, window: longestWindow,
-		delivered: map[[16]byte]int64{},
+		emptyPages: firstEmptyPages,
+		delivered:  map[[16]byte]int64{},
 	}
 }
 
@@ -130,8 +136,10 @@ func (p *paged) poll(ctx context.Context) error {
 			p.s.worked(&backoff)
 			err, begun = ctx.Err(), 0
 		case err == errCircle:
-			p.s.report.fails(err, p.interval)
-			err, begun = sleep.For(ctx, p.interval), 0
+			if err = p.s.warn(ctx, err, p.interval); err == nil {
+				err = sleep.For(ctx, p.interval)
+			}
+			begun = 0
 		case err == errClock && begun == 1:
 			err = ctx.Err() // once, and then it is right
 		default:
@@ -145,13 +153,17 @@ func (p *paged) poll(ctx context.Context) error {
 
 // pagedRun is one poll and how far it has come.
 type pagedRun struct {
-	older  bool                 // the log's older endpoint is asked
-	ask    mimecast.PageRequest // of the next page
-	now    time.Time            // when it began, by the service's clock; the same for all pages
-	events int
-	fresh  int                 // of them, those that were not delivered before
-	empty  int                 // pages without events since the last one with some
-	seen   map[uint64]struct{} // hashes of the tokens asked for and of the pages' events
+	older    bool                 // the log's older endpoint is asked
+	ask      mimecast.PageRequest // of the next page
+	now      time.Time            // when it began, by the service's clock; the same for all pages
+	events   int
+	fresh    int                 // of them, those that were not delivered before
+	unparsed int                 // of these, those that can't be read
+	empty    int                 // pages without events since the last one with some
+	seen     map[uint64]struct{} // hashes of the tokens asked for and of the pages' events
+	// repeats is how many events were taken of pages that had just the same as an
+	// earlier one. It is bounded: they may lead in a circle all the same.
+	repeats int
 	// twins is how many events without an id came with the same content, by its hash.
 	twins map[[16]byte]uint64
 
@@ -166,6 +178,10 @@ func (p *paged) newRun() *pagedRun {
 	from, to := p.pos.From(p.overlap), now.Truncate(time.Second)
 	if p.pos.IsZero() {
 		from = now.Add(-p.lookback).Truncate(time.Second)
+		if p.start.IsZero() || from.Before(p.start) {
+			p.start = from
+		}
+		from = p.start
 	}
 	if p.log.Keeps > 0 && from.Before(now.Add(keepsMargin-p.log.Keeps)) {
 		from = now.Add(keepsMargin - p.log.Keeps).Truncate(time.Second)
@@ -235,12 +251,12 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 	run, began, known := p.newRun(), time.Now(), len(p.delivered)
 	p.s.out.Begin(delivery.Place{}, run.now)
 	defer func() {
-		p.s.log.Debug("polled", "from", run.ask.From.UTC().Format(time.RFC3339), "to", run.ask.To.UTC().Format(time.RFC3339), "events", run.events, "new", len(p.delivered)-known)
+		p.s.log.Debug("polled", "from", run.ask.From.UTC().Format(time.RFC3339), "to", run.ask.To.UTC().Format(time.RFC3339), "events", run.events, "new", len(p.delivered)-known, "unparsed", run.unparsed)
 	}()
 	for {
 		page, err := p.page(ctx, run)
 		if drift := p.s.client.Now().Sub(run.now) - time.Since(began); err == nil && run.ask.Token == "" && drift.Abs() > maxDrift {
-			err = errClock
+			err, p.start = errClock, time.Time{}
 		}
 		if err != nil {
 			return p.giveUp(ctx, b, run, err)
@@ -254,11 +270,17 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 			return p.finish(ctx, run)
 		case circle || run.saw(xxhash.Sum64String(page.Next)):
 			return p.giveUp(ctx, b, run, errCircle)
-		case run.empty == maxEmptyPages && p.log.OldestFirst:
-			// It looks like the end and need not be.
-			return p.complete(ctx, p.reached(run), run.ask.To)
-		case run.empty == maxEmptyPagesOfWindow:
+		case run.empty == maxEmptyPages && !p.log.OldestFirst:
+			p.sayEmpty()
 			return p.finish(ctx, run)
+		case run.empty == p.emptyPages && p.log.OldestFirst:
+			// It looks like the end and need not be.
+			if p.emptyPages == maxEmptyPages {
+				p.sayEmpty()
+				p.emptyPages = 0
+			}
+			p.emptyPages = min(max(2*p.emptyPages, firstEmptyPages), maxEmptyPages)
+			return p.complete(ctx, p.reached(run), run.ask.To)
 		case run.fresh > maxWindow && !p.log.OldestFirst && p.shorten(run):
 			return errLargeWindow
 		case run.fresh > maxWindow && p.log.OldestFirst && p.reached(run) != p.pos:
@@ -275,9 +297,21 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 	}
 }
 
+// sayEmpty says once in a while that a poll ended in pages without events though they
+// lead to more.
+func (p *paged) sayEmpty() {
+	if time.Since(p.saidEmpty) < reminder {
+		return
+	}
+	p.saidEmpty = time.Now()
+	p.s.log.Warn("empty pages lead on; reading no further", "pages", maxEmptyPages,
+		"what_to_do", "nothing if no events are missing; else ask Mimecast's support")
+}
+
 // finish moves the position after a poll that read all pages. It returns
 // errNextWindow if another poll is to follow at once.
 func (p *paged) finish(ctx context.Context, run *pagedRun) error {
+	p.emptyPages = firstEmptyPages
 	next := position.Paged{Newest: p.pos.Newest, LastPoll: run.ask.To}
 	if !p.log.OldestFirst {
 		next.Read = run.now
@@ -398,7 +432,10 @@ func (p *paged) takeAll(ctx context.Context, run *pagedRun, events []mimecast.Ev
 	}
 	run.empty = 0
 	run.events += len(events)
-	again = !allTwins(events) && run.saw(hashOf(events))
+	again = run.saw(hashOf(events))
+	if again && ofOneTime(events) && run.repeats < maxWindow {
+		again, run.repeats = false, run.repeats+len(events)
+	}
 	for _, e := range events {
 		if !again {
 			run.came(e.Time)
@@ -419,10 +456,13 @@ func (run *pagedRun) beyond(e mimecast.Event) bool {
 	return run.older && !e.Time.IsZero() && (e.Time.Before(run.ask.From) || e.Time.After(run.ask.To))
 }
 
-// allTwins reports whether the events of a page have no ids and are all equal: the
-// next page may have just the same.
-func allTwins(events []mimecast.Event) bool {
-	return !slices.ContainsFunc(events, func(e mimecast.Event) bool { return e.ID != "" || !bytes.Equal(e.JSON, events[0].JSON) })
+// ofOneTime reports whether the events of a page have no ids and one time, or are all
+// equal: another page may have just the same and be more events.
+func ofOneTime(events []mimecast.Event) bool {
+	first := events[0]
+	return !slices.ContainsFunc(events, func(e mimecast.Event) bool {
+		return e.ID != "" || !e.Time.Equal(first.Time) || e.Time.IsZero() && !bytes.Equal(e.JSON, first.JSON)
+	})
 }
 
 // reached returns the position after the last event of a poll that did not read
@@ -479,17 +519,17 @@ func (p *paged) take(ctx context.Context, run *pagedRun, e mimecast.Event) error
 		}
 		return nil
 	}
+	run.fresh++
 	origin := p.s.origin(p.log.Family, p.logType, run.now)
 	origin.Time = p.log.Time
 	buf := p.s.out.Buf(origin.Source, origin.Type)
 	start := len(buf)
 	buf, err := p.decoder.Object(buf, origin, e.JSON)
 	if err != nil {
-		return p.unparsed(ctx, e, id, origin, err)
+		return p.unparsed(ctx, run, e, id, origin, err)
 	}
 	p.s.out.Add(p.s.extras.add(buf, start, e.JSON, p.recordID(e, id)), delivery.Place{}, id)
 	p.delivered[id.Hash] = id.Unix
-	run.fresh++
 	return p.s.out.Send(ctx)
 }
 
@@ -508,8 +548,10 @@ func (p *paged) recordID(e mimecast.Event, kept checkpoint.ID) string {
 
 // unparsed puts the bytes of an event that can't be a record into records of a
 // bounded size.
-func (p *paged) unparsed(ctx context.Context, e mimecast.Event, id checkpoint.ID, o record.Origin, reason error) error {
-	p.s.log.Error("an event can't be read; its bytes go out in records with log_type "+record.Unparsed, "err", reason)
+func (p *paged) unparsed(ctx context.Context, run *pagedRun, e mimecast.Event, id checkpoint.ID, o record.Origin, reason error) error {
+	if run.unparsed++; run.unparsed == 1 {
+		p.s.log.Error("an event can't be read; its bytes go out in records with log_type "+record.Unparsed, "err", reason)
+	}
 	for offset := 0; offset < len(e.JSON); {
 		raw := e.JSON[offset:min(offset+record.MaxRaw, len(e.JSON))]
 		raw = raw[:record.CutText(raw)]
@@ -520,7 +562,7 @@ func (p *paged) unparsed(ctx context.Context, e mimecast.Event, id checkpoint.ID
 		buf := p.s.out.Buf(o.Source, record.Unparsed)
 		start := len(buf)
 		buf = record.AppendUnparsed(buf, o, record.Piece{File: p.logType, Error: reason.Error(), Offset: int64(offset), Raw: raw})
-		piece := p.s.extras.hashed(id.Hash[:], []byte(strconv.Itoa(offset)))
+		piece := p.s.extras.hashed([]byte(p.kind), id.Hash[:], []byte(strconv.Itoa(offset)))
 		p.s.out.Add(p.s.extras.add(buf, start, nil, piece), delivery.Place{}, ids...)
 		if err := p.s.out.Send(ctx); err != nil {
 			return err
@@ -542,7 +584,7 @@ func nameOf(e mimecast.Event) []byte {
 
 // idOf is what is kept of an event that is delivered. It is kept by the event's
 // time; by now when that lies before what was asked for: it would be forgotten,
-// and come again.
+// and come again. So it is when that lies after now: it would be kept until then.
 //
 // Events without an id are told apart by their content and, where that is equal, by
 // how many came before in the poll: each poll that reads one reads all that are
@@ -550,7 +592,7 @@ func nameOf(e mimecast.Event) []byte {
 func (run *pagedRun) idOf(e mimecast.Event) checkpoint.ID {
 	sum := sha256.Sum256(nameOf(e))
 	id := checkpoint.ID{Unix: run.now.Unix()}
-	if !e.Time.Before(run.ask.From) {
+	if !e.Time.Before(run.ask.From) && !e.Time.After(run.now) {
 		id.Unix = e.Time.Unix()
 	}
 	copy(id.Hash[:], sum[:])

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -171,4 +172,21 @@ func TestIDsOfALongFile(t *testing.T) {
 	if len(seen) != 2*maxCounted+10 {
 		t.Errorf("%d ids", len(seen))
 	}
+}
+
+// TestUnreadableEventsOfTwoFeeds have ids of their own.
+func TestUnreadableEventsOfTwoFeeds(t *testing.T) {
+	t.Parallel()
+	s := &listService{}
+	withLists(t, s, "threat_intel", []string{"id_key", "id_", "original_key", "source_"}, func(r *rig) {
+		r.answerWith(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+			_, _ = fmt.Fprintf(w, `{"type":"bundle","objects":[{"id":"a","modified":"x","n":%s1%s}]}`, strings.Repeat("[", 40), strings.Repeat("]", 40))
+		})
+		r.start()
+		r.run(3 * time.Minute)
+		if ids := r.ids(); len(r.host.stored) != 2 || len(ids) != 2 {
+			t.Errorf("%d records with the ids %v", len(r.host.stored), ids)
+		}
+	})
 }

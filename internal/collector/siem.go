@@ -377,6 +377,9 @@ func (p *siem) finish(ctx context.Context, f *fetched, d *decoding, seen codes) 
 	from, elsewhere := p.checkTenant(f, seen)
 	if elsewhere {
 		next = position.SIEM{}
+		if err := p.s.tell(ctx, comesAgain("the position was another customer's", time.Time{})); err != nil {
+			return err
+		}
 	}
 	// What is written inside the batch has the origin of before.
 	if err := p.s.out.Move(ctx, checkpoint.Change{Position: next, Origin: from.origin}); err != nil {

@@ -107,6 +107,12 @@ func (s *stream) failed(ctx context.Context, b *mimecast.Backoff, err error) err
 	return sleep.For(ctx, wait)
 }
 
+// warn reports an error that is not waited for here.
+func (s *stream) warn(ctx context.Context, err error, wait time.Duration) error {
+	s.report.fails(err, wait)
+	return s.tellDue(ctx)
+}
+
 // lackRetry is how often a log is asked for that the account may lack, and does.
 const lackRetry = 24 * time.Hour
 

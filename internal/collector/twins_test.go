@@ -3,6 +3,7 @@ package collector
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,4 +78,46 @@ func TestTwinsOfAPageThatIsCut(t *testing.T) {
 			s.once(r)
 		})
 	}
+}
+
+// TestEqualPagesOfOneSecond has pages that are equal because their events are.
+func TestEqualPagesOfOneSecond(t *testing.T) {
+	t.Parallel()
+	for _, l := range []mimecast.Log{mimecast.URL(), mimecast.ArchiveView()} {
+		s := &listService{size: 2}
+		withLists(t, s, l.Name, nil, func(r *rig) {
+			at := time.Now().Add(-20 * time.Minute)
+			for i := range 6 {
+				s.event(l, at, fmt.Sprintf(`"n":%d`, i%2))
+			}
+			r.start()
+			r.run(5 * time.Minute)
+			s.once(r)
+			r.notLogged("circle")
+		})
+	}
+}
+
+// TestOnePageUnderNewTokens leads nowhere: the events of the page that come again
+// are bounded.
+func TestOnePageUnderNewTokens(t *testing.T) {
+	t.Parallel()
+	s := &listService{}
+	asked := 0
+	withLists(t, s, "url", nil, func(r *rig) {
+		at := time.Now().Add(-20 * time.Minute).UTC().Format("2006-01-02T15:04:05-0700")
+		event := fmt.Sprintf(`,{"date":%q,"n":1}`, at)
+		s.answer = func(w http.ResponseWriter, _ string, _ pageAsk) bool {
+			asked++
+			_, _ = fmt.Fprintf(w, `{"meta":{"status":200,"pagination":{"next":"n%d"}},"fail":[],"data":[{"clickLogs":[%s]}]}`,
+				asked, strings.Repeat(event, 2500)[1:])
+			return true
+		}
+		r.start()
+		r.run(10 * time.Minute)
+		if n := len(r.host.stored); n > maxWindow+2*2500 {
+			t.Errorf("%d records", n)
+		}
+		r.logged("the pages lead in a circle")
+	})
 }

@@ -244,3 +244,77 @@ func TestWhatTheAccountLacks(t *testing.T) {
 		})
 	}
 }
+
+// TestAnEventOfTheFuture is not known for ever.
+func TestAnEventOfTheFuture(t *testing.T) {
+	t.Parallel()
+	s := &listService{lax: func(string) bool { return true }}
+	withLists(t, s, "audit", nil, func(r *rig) {
+		for i := range 5 {
+			s.event(mimecast.Audit(), time.Now().Add(1000*24*time.Hour), fmt.Sprintf(`"id":"%d"`, i))
+		}
+		r.start()
+		r.run(8 * time.Hour)
+		s.once(r)
+		s.mu.Lock()
+		s.events = nil
+		s.mu.Unlock()
+		r.run(8 * time.Hour)
+		r.stop()
+		r.start()
+		r.run(time.Minute)
+		if n := len(r.collector.pollers[0].(*paged).delivered); n > 0 {
+			t.Errorf("%d events are still known", n)
+		}
+	})
+}
+
+// TestAPageOfWhatIsNoEvent says so once a poll.
+func TestAPageOfWhatIsNoEvent(t *testing.T) {
+	t.Parallel()
+	s := &listService{}
+	withLists(t, s, "audit", nil, func(r *rig) {
+		s.answer = func(w http.ResponseWriter, _ string, _ pageAsk) bool {
+			_, _ = fmt.Fprintf(w, `{"meta":{"status":200},"fail":[],"data":[%s null]}`, strings.Repeat("1,", 20_000))
+			return true
+		}
+		r.start()
+		r.run(3 * time.Minute)
+		if n := len(r.host.stored); n != 20_001 {
+			t.Errorf("%d records", n)
+		}
+		if n := strings.Count(r.log.String(), "can't be read"); n > 10 {
+			t.Errorf("said %d times", n)
+		}
+	})
+}
+
+// TestTroubleAtTheStart has no position until it is over: the log starts where it
+// would have started.
+func TestTroubleAtTheStart(t *testing.T) {
+	t.Parallel()
+	for status, lasts := range map[int]time.Duration{500: 3 * time.Hour, 403: time.Hour} {
+		for _, l := range []mimecast.Log{mimecast.Audit(), mimecast.Impersonation()} {
+			s := &listService{}
+			withLists(t, s, "all", []string{"initial_lookback", "1h", "overlap", "10m"}, func(r *rig) {
+				trouble := true
+				r.answerWith(func(w http.ResponseWriter, req *http.Request) {
+					if req.URL.Path != l.Endpoint.Path || trouble {
+						w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+						w.WriteHeader(status)
+						return
+					}
+					s.ServeHTTP(w, req)
+				})
+				s.event(l, time.Now().Add(-30*time.Minute), `"id":"a"`)
+				r.start()
+				r.run(lasts / 2)
+				s.event(l, time.Now(), `"id":"b"`)
+				r.run(lasts / 2)
+				trouble = false
+				r.run(30 * time.Hour)
+				s.once(r)
+			})
+		}
+	}
+}

@@ -130,6 +130,9 @@ func (w *Writer) hold() {
 // records.
 func (w *Writer) close(after checkpoint.Change) {
 	w.open.take()
+	if w.open.records < 2 {
+		w.lastID = 0 // nothing is written before
+	}
 	after.AddIDs = w.ids[w.lastID:]
 	w.open.before = w.change(checkpoint.Change{Position: w.position(w.last), AddIDs: w.ids[:w.lastID:w.lastID]})
 	w.open.after = w.change(after)

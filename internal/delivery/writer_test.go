@@ -212,3 +212,23 @@ func TestWriterCounts(t *testing.T) {
 		t.Errorf("the newest is %d", w.Newest())
 	}
 }
+
+// TestKeptIDs go with what is written: before a piece's only record that is nothing.
+func TestKeptIDs(t *testing.T) {
+	t.Parallel()
+	w := newWriting(t)
+	w.Keep(checkpoint.ID{Unix: 1})
+	w.add("a", 10, collected, checkpoint.ID{Unix: 2})
+	w.Keep(checkpoint.ID{Unix: 3})
+	w.do(w.Move(w.ctx, checkpoint.Change{Position: "end"}))
+	w.check("1 0 end+1+2+3")
+	w.Keep(checkpoint.ID{Unix: 1})
+	w.add("a", 10, collected, checkpoint.ID{Unix: 2})
+	w.add("a", 10, collected, checkpoint.ID{Unix: 3})
+	w.do(w.Flush(w.ctx))
+	w.check("2 2+1+2 3+3")
+	w.Keep(checkpoint.ID{Unix: 4})
+	w.do(w.Flush(w.ctx))
+	w.do(w.Move(w.ctx, checkpoint.Change{Position: "end"}))
+	w.check("0 2 end+4")
+}

@@ -9,20 +9,22 @@ const (
 )
 
 // AppendNotice appends a record of the plugin's own, with a text for each field of
-// pairs of names and texts. A field without a text is left out.
+// pairs of names and texts. A field without a text is left out. The account has no
+// field if one of them has its name.
 func AppendNotice(dst []byte, o Origin, pairs ...string) []byte {
 	start := len(dst)
 	o.Source, o.Type = NoticeSource, NoticeType
 	dst, _ = o.head(dst)
-	fields := 2
+	fields, account := 2, o.AccountKey != ""
 	for i := 0; i < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
 			dst = msgp.AppendString(dst, pairs[i])
 			dst = msgp.AppendString(dst, pairs[i+1])
 			fields++
+			account = account && pairs[i] != o.AccountKey
 		}
 	}
-	if o.AccountKey != "" {
+	if account {
 		dst, _ = o.tail(dst)
 		fields++
 	}
