@@ -72,8 +72,8 @@ func TestCIFaults(t *testing.T) {
 	})
 }
 
-// TestCIThatIsNotLicensed disturbs no other log, and is told of once a day for each
-// type.
+// TestCIThatIsNotLicensed disturbs no other log, and is warned of once a day. The other
+// types say it as information.
 func TestCIThatIsNotLicensed(t *testing.T) {
 	t.Parallel()
 	withAPI2(t, simulator.Config{}, []string{"logs", "siem,siem_ci", "siem_types", "receipt"}, func(r *rig) {
@@ -85,6 +85,7 @@ func TestCIThatIsNotLicensed(t *testing.T) {
 		r.run(12 * time.Hour)
 		r.clean()
 		r.count("fetching fails", 3)
+		r.count(`level=WARN msg="fetching fails"`, 1)
 		r.logged(`what_to_do="the API application needs the product Threats, Security Events and Data for CI"`)
 		r.sim.Forbid()
 		r.addCIFiles(1, 10)

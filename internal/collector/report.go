@@ -48,6 +48,7 @@ type report struct {
 	now func() time.Time // by the service's clock, which positions go by
 
 	keeps time.Duration // how long the service keeps the log; 0: not known
+	lack  *lackSaid     // of all types of the log; nil: it has one
 
 	mu       sync.Mutex
 	trouble  string    // the kind of what is wrong; empty when nothing is
@@ -176,6 +177,9 @@ func (r *report) fails(err error, retry time.Duration) {
 	if mimecast.IsCredentials(err) && !isLack(err) {
 		say = r.log.Error
 	}
+	if isLack(err) && r.lack != nil && !r.lack.first(now) {
+		say = r.log.Info
+	}
 	if old := r.now().Sub(r.position); !r.position.IsZero() && old >= time.Minute {
 		args = append(args, "position_age", r.age())
 		if old >= endangered {
@@ -183,6 +187,24 @@ func (r *report) fails(err error, retry time.Duration) {
 		}
 	}
 	say("fetching fails", args...)
+}
+
+// lackSaid is when it was last said, for any type of a log, that the account lacks a
+// product or a permission. It is safe for concurrent use.
+type lackSaid struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+// first reports whether it is the first time for lackRetry.
+func (l *lackSaid) first(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.at.IsZero() && now.Sub(l.at) < lackRetry {
+		return false
+	}
+	l.at = now
+	return true
 }
 
 // lacks says that the account lacks the log, which is no trouble.
