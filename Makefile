@@ -45,12 +45,13 @@ STOPS   ?= 50
 RELOADS ?= 50
 STALLS  ?= 20
 MIXED   ?= 4
+EVENTS  ?= 5000
 ONLY    ?=
 
 faults: ## attack the plugin in a real Fluent Bit: minutes to an hour; ONLY=kill for cases of that name
 	$(GO) build -buildmode=c-shared -trimpath -ldflags='$(LDFLAGS) -X fluent-bit-mimecast/internal/collector.raisedQuota=1000000' -o build/faults.so ./plugin
 	@rm -f build/faults.h
-	$(GO) run ./cmd/faults -kills $(KILLS) -stops $(STOPS) -reloads $(RELOADS) -stalls $(STALLS) -mixed $(MIXED) -only "$(ONLY)"
+	$(GO) run ./cmd/faults -kills $(KILLS) -stops $(STOPS) -reloads $(RELOADS) -stalls $(STALLS) -mixed $(MIXED) -events $(EVENTS) -only "$(ONLY)"
 
 bench: build ## measure the plugin in a real Fluent Bit beside in_tail: ten minutes
 	$(GO) run ./cmd/bench -plugin $(SO)

@@ -33,7 +33,7 @@ type suite struct {
 	seed      uint64
 	behind    sync.WaitGroup // what runs beside the cases
 
-	kills, stops, reloads, stalls, mixed, blocks int
+	kills, stops, reloads, stalls, mixed, blocks, events int
 }
 
 // result is what a case came to.
@@ -59,6 +59,7 @@ func main() {
 	flag.IntVar(&s.stalls, "stalls", 20, "how many times to kill while the main thread is held up")
 	flag.IntVar(&s.mixed, "mixed", 4, "how many runs with faults at half of all requests")
 	flag.IntVar(&s.blocks, "blocks", 50, "how many blocks catch up at once")
+	flag.IntVar(&s.events, "events", 5000, "how many events each paged log has where all are tried")
 	flag.Uint64Var(&s.seed, "seed", 1, "decides what is random")
 	only := flag.String("only", "", "run only cases whose name matches this expression")
 	soak := flag.Duration("soak", 0, "instead of the cases, stream for so long with a reload each minute")

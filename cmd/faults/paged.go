@@ -13,9 +13,6 @@ import (
 	"fluent-bit-mimecast/internal/simulator"
 )
 
-// eventsPerLog is how many events each log of the cases has.
-const eventsPerLog = 5000
-
 // pagedLogs has all logs that come in pages, on both APIs, with equal events, late
 // ones and faults at half of all requests. On one host of each API it is killed, on
 // another stopped and started.
@@ -59,7 +56,7 @@ func (s *suite) pagedHost(api int, kill bool) (result, error) {
 	}
 	for _, log := range simulator.Logs() {
 		with := simulator.LogEvents{
-			// The last third of those that are late turns up in the first minutes.
+			// Of 5,000, some of those that are late turn up in the first minutes.
 			Start: time.Now().Add(-35 * time.Minute), PerSecond: 3, TwinEvery: 10, LateEvery: 10, LateBy: 10 * time.Minute,
 		}
 		switch log {
@@ -68,7 +65,7 @@ func (s *suite) pagedHost(api int, kill bool) (result, error) {
 		case "threat_intel":
 			with.RevisedEvery = 9
 		}
-		if err := r.service.AddLogEvents(log, eventsPerLog, with); err != nil {
+		if err := r.service.AddLogEvents(log, s.events, with); err != nil {
 			return result{}, err
 		}
 	}
