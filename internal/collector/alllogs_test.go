@@ -117,10 +117,10 @@ func TestABacklogBesideSIEMLogs(t *testing.T) {
 		}
 		r.sim.AddBatch(records)
 		r.start()
-		siem, audit := 0, 0
-		for siem < records {
+		for siem := 0; siem < records; {
 			r.step(4)
-			siem, audit = 0, 0
+			audit := 0
+			siem = 0
 			for _, s := range r.host.stored {
 				if strings.Contains(s.record, `"log_source":"siem"`) {
 					siem++

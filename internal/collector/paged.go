@@ -183,6 +183,9 @@ func (p *paged) newRun() *pagedRun {
 		}
 		from = p.start
 	}
+	if p.pos.Read.After(now.Add(maxDrift)) { // by a clock that was ahead: it read nothing of now
+		from = p.pos.FromNewest(p.overlap, now.Add(-p.lookback))
+	}
 	if p.log.Keeps > 0 && from.Before(now.Add(keepsMargin-p.log.Keeps)) {
 		from = now.Add(keepsMargin - p.log.Keeps).Truncate(time.Second)
 	}
@@ -194,6 +197,13 @@ func (p *paged) newRun() *pagedRun {
 	}
 	run.ask = mimecast.PageRequest{From: from, To: to, Kind: p.kind, Filter: p.filter, Size: p.pageSize, AccountCode: p.customer}
 	return run
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func latest(a, b time.Time) time.Time {
@@ -614,7 +624,8 @@ func (p *paged) complete(ctx context.Context, next position.Paged, upTo time.Tim
 	if next.IsZero() {
 		return p.s.out.Flush(ctx)
 	}
-	before := next.From(p.overlap).Add(-idsKept).Unix()
+	from := next.From(p.overlap)
+	before := earliest(from, next.FromNewest(p.overlap, from)).Add(-idsKept).Unix()
 	if err := p.s.out.Move(ctx, checkpoint.Change{Position: next, ForgetBefore: before}); err != nil {
 		return err
 	}

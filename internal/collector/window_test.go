@@ -318,3 +318,41 @@ func TestTroubleAtTheStart(t *testing.T) {
 		}
 	}
 }
+
+// TestAClockThatWasAhead has the service's clock be days ahead for hours.
+func TestAClockThatWasAhead(t *testing.T) {
+	t.Parallel()
+	for _, l := range []mimecast.Log{mimecast.Audit(), mimecast.URL(), mimecast.ArchiveView()} {
+		for _, stop := range []bool{false, true} {
+			s := &listService{}
+			withLists(t, s, l.Name, nil, func(r *rig) {
+				ahead := time.Duration(0)
+				s.answer = func(w http.ResponseWriter, _ string, _ pageAsk) bool {
+					w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+					return false
+				}
+				n := 0
+				come := func(d time.Duration) {
+					for range d / (10 * time.Minute) {
+						n++
+						s.event(l, time.Now(), fmt.Sprintf(`"id":"%d","n":%d`, n, n))
+						r.run(10 * time.Minute)
+					}
+				}
+				r.start()
+				come(3 * time.Hour)
+				ahead = 48 * time.Hour
+				come(4 * time.Hour)
+				if stop {
+					r.stop()
+				}
+				ahead = 0
+				if stop {
+					r.start()
+				}
+				come(3 * time.Hour)
+				s.once(r)
+			})
+		}
+	}
+}

@@ -34,6 +34,15 @@ func (p Paged) From(overlap time.Duration) time.Time {
 	return from.Add(-overlap).Truncate(time.Second)
 }
 
+// FromNewest returns where the next poll starts if the end of the last window can't be
+// trusted: overlap before the newest event, or at none if there was no event.
+func (p Paged) FromNewest(overlap time.Duration, none time.Time) time.Time {
+	if p.Newest.IsZero() {
+		return none.Truncate(time.Second)
+	}
+	return p.Newest.Add(-overlap).Truncate(time.Second)
+}
+
 func (pos Paged) words() []string {
 	var lines []string
 	if !pos.LastPoll.IsZero() {

@@ -16,12 +16,12 @@ func AppendNotice(dst []byte, o Origin, pairs ...string) []byte {
 	o.Source, o.Type = NoticeSource, NoticeType
 	dst, _ = o.head(dst)
 	fields, account := 2, o.AccountKey != ""
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			dst = msgp.AppendString(dst, pairs[i])
-			dst = msgp.AppendString(dst, pairs[i+1])
+	for ; len(pairs) > 1; pairs = pairs[2:] {
+		if pairs[1] != "" {
+			dst = msgp.AppendString(dst, pairs[0])
+			dst = msgp.AppendString(dst, pairs[1])
 			fields++
-			account = account && pairs[i] != o.AccountKey
+			account = account && pairs[0] != o.AccountKey
 		}
 	}
 	if account {
