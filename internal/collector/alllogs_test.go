@@ -62,8 +62,9 @@ func TestAllLogs(t *testing.T) {
 					}
 					r.start()
 					whole := func() { // for hours, if it takes as long
-						for range 12 {
-							if r.run(time.Hour); r.account(r.sim.Expected()).lost == 0 {
+						look := time.Duration(sized(60, 10)) * time.Minute
+						for range 12 * time.Hour / look {
+							if r.run(look); r.account(r.sim.Expected()).lost == 0 {
 								return
 							}
 						}

@@ -66,7 +66,8 @@ func TestLinksFaults(t *testing.T) {
 	for _, fault := range simulator.EventFaults() {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
-			withAPI2(t, simulator.Config{EventsLimit: 1000, EventsWindow: time.Minute}, []string{"siem_types", "receipt,url_protect"}, func(r *rig) {
+			bomb := int64(sized(256, 32)) << 20
+			withAPI2(t, simulator.Config{EventsLimit: 1000, EventsWindow: time.Minute, BombSize: bomb}, []string{"siem_types", "receipt,url_protect"}, func(r *rig) {
 				for range 4 {
 					for _, kind := range []string{"receipt", "url protect"} {
 						if err := r.sim.AddFiles(kind, 2, 30); err != nil {
@@ -78,11 +79,11 @@ func TestLinksFaults(t *testing.T) {
 					t.Fatal(err)
 				}
 				r.start()
-				r.run(2 * time.Hour)
+				r.run(time.Duration(sized(120, 40)) * time.Minute)
 				if err := r.sim.SetFaults(simulator.Plan{}); err != nil {
 					t.Fatal(err)
 				}
-				r.run(2 * time.Hour)
+				r.run(time.Duration(sized(120, 60)) * time.Minute)
 				a := r.account(r.sim.Expected())
 				mayRepeat := fault == simulator.FaultInvalidToken || fault == simulator.FaultPageTokenStale
 				if fault == simulator.FaultZipBomb && a.unparsed > 0 {
@@ -103,7 +104,7 @@ func TestLinksBrokenLine(t *testing.T) {
 	t.Parallel()
 	withAPI2(t, simulator.Config{EventsLimit: 1000, EventsWindow: time.Minute}, []string{"siem_types", "receipt"}, func(r *rig) {
 		const files = 3
-		if err := r.sim.AddFaultyFiles("receipt", simulator.FaultLineBroken, files, 3000); err != nil {
+		if err := r.sim.AddFaultyFiles("receipt", simulator.FaultLineBroken, files, sized(3000, 1200)); err != nil {
 			t.Fatal(err)
 		}
 		for range 4 { // with restarts in mid-file
@@ -133,7 +134,7 @@ func TestLinksKills(t *testing.T) {
 		withAPI2(t, simulator.Config{EventsLimit: 1000, EventsWindow: time.Minute}, []string{"siem_types", "receipt,av"}, func(r *rig) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			for _, kind := range []string{"receipt", "av"} {
-				if err := r.sim.AddFiles(kind, 6, 900); err != nil {
+				if err := r.sim.AddFiles(kind, 6, sized(900, 400)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -161,7 +162,7 @@ func TestLinksKills(t *testing.T) {
 func TestLinksCleanRestarts(t *testing.T) {
 	t.Parallel()
 	withAPI2(t, simulator.Config{EventsLimit: 1000, EventsWindow: time.Minute}, nil, func(r *rig) {
-		r.addFiles(4, 500)
+		r.addFiles(4, sized(500, 200))
 		for range 6 {
 			r.start()
 			for range 2 {
@@ -183,7 +184,7 @@ func TestLinksQuota(t *testing.T) {
 	t.Parallel()
 	withAPI2(t, simulator.Config{}, nil, func(r *rig) {
 		r.addFiles(1, 10)
-		if err := r.sim.AddFiles("receipt", 1500, 2); err != nil {
+		if err := r.sim.AddFiles("receipt", sized(1500, 600), 2); err != nil {
 			t.Fatal(err)
 		}
 		for range sized(20, 3) {
@@ -192,7 +193,7 @@ func TestLinksQuota(t *testing.T) {
 			r.kill()
 		}
 		r.start()
-		r.run(3 * time.Hour)
+		r.run(time.Duration(sized(180, 75)) * time.Minute)
 		if a := r.account(r.sim.Expected()); a.lost+a.foreign+a.unparsed > 0 {
 			t.Errorf("%+v", a)
 		}

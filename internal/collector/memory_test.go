@@ -18,7 +18,7 @@ func TestWithTheLeastMemory(t *testing.T) {
 		others := r.memory.Share()
 		others.Take(memory.DefaultLimit)
 		r.start()
-		for range sized(600, 300) {
+		for range sized(600, 200) {
 			r.handover.Drain(r.host, time.Now().Add(700*time.Millisecond))
 			size := 0
 			for _, a := range r.host.ring {
@@ -47,7 +47,7 @@ func TestWithTheLeastMemory(t *testing.T) {
 		t.Parallel()
 		withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 			for range 4 {
-				r.sim.AddBatch(sized(20_000, 5_000))
+				r.sim.AddBatch(sized(20_000, 4_000))
 			}
 			check(t, r)
 		})
@@ -56,7 +56,7 @@ func TestWithTheLeastMemory(t *testing.T) {
 		t.Parallel()
 		withAPI2(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 			for _, kind := range simulator.EventTypes() {
-				if err := r.sim.AddFiles(kind, 4, sized(2000, 500)); err != nil {
+				if err := r.sim.AddFiles(kind, 4, sized(2000, 200)); err != nil {
 					t.Fatal(err)
 				}
 			}

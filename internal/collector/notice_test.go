@@ -143,7 +143,7 @@ func TestACircleForADay(t *testing.T) {
 				return true
 			}
 			r.start()
-			r.run(30 * time.Hour)
+			r.run(time.Duration(sized(30, 25)) * time.Hour)
 			r.checkNotices(log + ": the log could not be fetched for a day")
 		})
 	}

@@ -74,9 +74,9 @@ func TestIDsOfRecords(t *testing.T) {
 				if _, err := r.sim.AddBatchFiles(files); err != nil {
 					t.Fatal(err)
 				}
-				r.sim.AddBatch(300)
+				r.sim.AddBatch(sized(300, 100))
 			} else {
-				r.addFiles(3, 40)
+				r.addFiles(3, sized(40, 15))
 				lines := strings.Repeat(`{"type":"receipt","n":1}`+"\n", 3)
 				if err := r.sim.AddEventFile(simulator.EventFile{Type: "receipt", Lines: []byte(lines), Records: strings.Split(strings.TrimSpace(lines), "\n")}); err != nil {
 					t.Fatal(err)

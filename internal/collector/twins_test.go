@@ -114,7 +114,7 @@ func TestOnePageUnderNewTokens(t *testing.T) {
 			return true
 		}
 		r.start()
-		r.run(10 * time.Minute)
+		r.run(time.Duration(sized(10, 3)) * time.Minute)
 		if n := len(r.host.stored); n > maxWindow+2*2500 {
 			t.Errorf("%d records", n)
 		}

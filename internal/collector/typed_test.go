@@ -12,7 +12,7 @@ import (
 func TestPositionsDoNotDependOnOptions(t *testing.T) {
 	t.Parallel()
 	withAPI2(t, simulator.Config{}, nil, func(r *rig) {
-		const records = 20_000
+		records := sized(20_000, 15_000)
 		if err := r.sim.AddFiles("receipt", 1, records); err != nil {
 			t.Fatal(err)
 		}

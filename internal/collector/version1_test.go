@@ -99,12 +99,12 @@ func TestAFileOfAnEarlierVersion(t *testing.T) {
 			r.sim.AddBatch(1000)
 			r.start()
 			r.run(time.Minute)
-			r.sim.AddBatch(sized(20000, 8000))
+			r.sim.AddBatch(sized(20000, 4000))
 			for len(r.host.stored) < 2000 {
 				r.step(3)
 			}
 			r.end()
-			if n := len(r.host.stored); n > sized(20000, 8000) {
+			if n := len(r.host.stored); n > sized(20000, 4000) {
 				t.Fatalf("%d records stored: not inside the batch", n)
 			}
 			if r.position().Records == 0 {
