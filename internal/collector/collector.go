@@ -136,16 +136,20 @@ func (c *Collector) share(quotas *Quotas) {
 func (c *Collector) makeStreams(newScratch func(string) (scratch, error)) {
 	shared := &clock{log: c.log, client: c.client}
 	customer := newTenant(c.cfg.BaseURL.Host, c.cfg.AppID, c.client.Application, c.log)
-	lacking, lacks := map[string]*sync.Once{}, map[string]*lackSaid{}
+	lacks := map[string]*lackSaid{}
+	optional := &optionalLogs{left: map[string]bool{}, only: len(c.cfg.Optional) == len(c.cfg.Logs)}
 	for _, name := range c.cfg.Optional {
-		lacking[name] = new(sync.Once)
+		optional.left[name] = true
 	}
 	for _, p := range parts(c.cfg) {
 		s := c.newStream(p.key, shared, customer)
 		if lacks[p.log] == nil {
 			lacks[p.log] = new(lackSaid)
 		}
-		s.report.lack, s.optional = lacks[p.log], lacking[p.log]
+		s.report.lack, s.name = lacks[p.log], p.log
+		if slices.Contains(c.cfg.Optional, p.log) {
+			s.optional = optional
+		}
 		s.extras, s.notices = newExtras(c.cfg, p.key.Account, p.log), c.cfg.Notices
 		c.streams = append(c.streams, s)
 		c.pollers = append(c.pollers, newPoller(s, c.cfg, p, c.shared, newScratch))

@@ -52,7 +52,7 @@ func (s *stream) tellDue(ctx context.Context) error {
 
 // comesAgain is the notice of a log that starts from the earliest logs again.
 func comesAgain(reason string, upTo time.Time) notice {
-	n := notice{severity: "warning", message: "records come again: the log starts from the earliest: " + reason, to: upTo}
+	n := notice{severity: "warning", message: "records may come again: the log starts anew: " + reason, to: upTo}
 	if !upTo.IsZero() {
 		n.from = upTo.Add(-retention)
 	}

@@ -88,11 +88,11 @@ func TestNoticesOfRepeats(t *testing.T) {
 		r.checkNotices()
 		r.sim.NextAt(path, slices.Repeat([]simulator.Fault{simulator.FaultInvalidToken}, times)...)
 		r.run(time.Hour)
-		r.checkNotices(r.streamName() + ": records come again: the log starts from the earliest: ")
+		r.checkNotices(r.streamName() + ": records may come again: the log starts anew: ")
 		r.kill()
 		r.start()
 		r.run(time.Hour)
-		r.checkNotices(r.streamName() + ": records come again: the log starts from the earliest: ")
+		r.checkNotices(r.streamName() + ": records may come again: the log starts anew: ")
 	}
 	withRig(t, simulator.Config{}, append([]string{"logs", "siem"}, withNotices...), func(r *rig) {
 		r.sim.AddBatch(100)
@@ -164,6 +164,6 @@ func TestANoticeOfAnotherTenant(t *testing.T) {
 		s.set("b", nothing)
 		r.start()
 		r.run(2 * time.Minute)
-		r.checkNotices("siem: records come again: the log starts from the earliest: the position was another customer's")
+		r.checkNotices("siem: records may come again: the log starts anew: the position was another customer's")
 	})
 }

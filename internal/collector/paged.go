@@ -278,6 +278,9 @@ func (p *paged) checkTenant(ctx context.Context) error {
 	}
 	from.sayOther(p.s.log, now, "this log starts from initial_lookback; some events may come again",
 		"initial_lookback", config.Spell(p.lookback))
+	if err := p.s.tell(ctx, comesAgain("the position was another customer's", time.Time{})); err != nil {
+		return err
+	}
 	from.adopt(now)
 	start := p.s.client.Now().Add(-p.lookback)
 	if p.pos.IsZero() || p.pos.From(p.overlap).After(start) {

@@ -12,6 +12,7 @@ import (
 
 	"fluent-bit-mimecast/internal/checkpoint"
 	"fluent-bit-mimecast/internal/delivery"
+	"fluent-bit-mimecast/internal/hint"
 	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/record"
 	"fluent-bit-mimecast/internal/sleep"
@@ -41,8 +42,9 @@ type stream struct {
 	from   provenance // of the position
 	found  bool       // the file had a position at the start
 
-	optional *sync.Once   // says that the account lacks the log; nil: it must not
-	refusals atomic.Int32 // in a row, for lack of a product or a permission; -1 once it was answered
+	optional *optionalLogs // those of the block; nil: the account must not lack this one
+	name     string        // of the log, in the option logs
+	refusals atomic.Int32  // in a row, for lack of a product or a permission; -1 once it was answered
 
 	accountKey, account string // what records get; see record.Origin
 	extras              extras
@@ -99,7 +101,13 @@ func (s *stream) failed(ctx context.Context, b *mimecast.Backoff, err error) err
 		s.report.fails(err, wait)
 	case n > 1: // once more before it is believed
 		wait = lackRetry
-		s.optional.Do(func() { s.report.lacks(err, wait) })
+		first, all := s.optional.lacks(s.name)
+		if first {
+			s.report.lacks(err, wait)
+		}
+		if all {
+			s.log.Warn("no log of this block is to be had", "err", err, "what_to_do", hint.WhatToDo(err))
+		}
 	}
 	if err := s.tellDue(ctx); err != nil {
 		return err
@@ -111,6 +119,24 @@ func (s *stream) failed(ctx context.Context, b *mimecast.Backoff, err error) err
 func (s *stream) warn(ctx context.Context, err error, wait time.Duration) error {
 	s.report.fails(err, wait)
 	return s.tellDue(ctx)
+}
+
+// optionalLogs are the logs that the option logs asks for by [config.All]. It is safe
+// for concurrent use.
+type optionalLogs struct {
+	mu   sync.Mutex
+	left map[string]bool // those that the account is not known to lack
+	only bool            // the block has no others
+}
+
+// lacks notes that the account lacks a log. It reports whether that is new, and
+// whether there is no log of the block left.
+func (o *optionalLogs) lacks(name string) (first, all bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	first = o.left[name]
+	delete(o.left, name)
+	return first, first && o.only && len(o.left) == 0
 }
 
 // lackRetry is how often a log is asked for that the account may lack, and does.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"fluent-bit-mimecast/internal/simulator"
 	"fluent-bit-mimecast/mimecast"
 )
 
@@ -190,6 +191,23 @@ func TestTheOlderEndpoint(t *testing.T) {
 		r.run(5 * time.Minute)
 		s.once(r)
 		r.notLogged("fetching fails")
+	})
+}
+
+// TestAllLogsAreRefused says so once.
+func TestAllLogsAreRefused(t *testing.T) {
+	t.Parallel()
+	withRig(t, simulator.Config{}, []string{"logs", "all", "api", "2"}, func(r *rig) {
+		r.answerWith(func(w http.ResponseWriter, req *http.Request) {
+			if req.URL.Path == "/oauth/token" {
+				r.sim.ServeHTTP(w, req)
+				return
+			}
+			w.WriteHeader(http.StatusForbidden)
+		})
+		r.start()
+		r.run(30 * time.Hour)
+		r.count(`level=WARN msg="no log of this block is to be had"`, 1)
 	})
 }
 

@@ -82,6 +82,11 @@ func (c Config) Kinds(log string) []string {
 	if log == mimecast.ThreatIntel().Name {
 		return c.ThreatFeeds
 	}
+	for _, l := range mimecast.Logs() {
+		if l.Name == log {
+			return l.Kinds
+		}
+	}
 	return nil
 }
 
