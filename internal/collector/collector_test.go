@@ -115,7 +115,7 @@ func TestKillsLoseNothing(t *testing.T) {
 			withRig(t, simulator.Config{Seed: seed}, []string{"impersonation_page_size", "40"}, func(r *rig) {
 				dice := rand.New(rand.NewPCG(seed, 2))
 				for range 3 {
-					r.sim.AddBatch(3000)
+					r.sim.AddBatch(sized(3000, 2000))
 				}
 				r.sim.AddEvents(300, time.Now().Add(-time.Hour), 3)
 				for range 6 {

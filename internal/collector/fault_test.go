@@ -39,7 +39,7 @@ func TestEachFault(t *testing.T) {
 				continue // one of the two
 			}
 			t.Run(string(fault)+" "+compress, func(t *testing.T) {
-				withRig(t, simulator.Config{BombSize: int64(sized(32, 8)) << 20}, []string{"siem_compress", compress, "impersonation_page_size", "40"}, func(r *rig) {
+				withRig(t, simulator.Config{BombSize: int64(sized(32, 20)) << 20}, []string{"siem_compress", compress, "impersonation_page_size", "40"}, func(r *rig) {
 					for range 3 {
 						r.sim.AddBatch(100)
 					}
@@ -64,7 +64,7 @@ func TestFaultsAtHalfOfAllRequests(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(sized(4, 2)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			withRig(t, simulator.Config{Seed: seed, BombSize: int64(sized(32, 8)) << 20}, []string{"impersonation_page_size", "40"}, func(r *rig) {
+			withRig(t, simulator.Config{Seed: seed, BombSize: int64(sized(32, 20)) << 20}, []string{"impersonation_page_size", "40"}, func(r *rig) {
 				if err := r.sim.SetFaults(simulator.Plan{Rate: 0.5, Faults: passing(), Seed: seed}); err != nil {
 					r.t.Fatal(err)
 				}
