@@ -41,7 +41,7 @@ func TestEachFault(t *testing.T) {
 			t.Run(string(fault)+" "+compress, func(t *testing.T) {
 				withRig(t, simulator.Config{BombSize: int64(sized(32, 20)) << 20}, []string{"siem_compress", compress, "impersonation_page_size", "40"}, func(r *rig) {
 					for range 3 {
-						r.sim.AddBatch(100)
+						r.sim.AddBatch(sized(100, 40))
 					}
 					r.sim.AddEvents(100, time.Now().Add(-time.Hour), 3)
 					r.sim.Next(fault)
@@ -49,7 +49,7 @@ func TestEachFault(t *testing.T) {
 					r.run(time.Duration(sized(20, 10)) * time.Minute)
 					r.sim.NextAt(simulator.PathSIEM, fault, fault)
 					r.sim.NextAt(simulator.PathImpersonation, fault, fault)
-					r.sim.AddBatch(100)
+					r.sim.AddBatch(sized(100, 40))
 					r.sim.AddEvents(50, time.Now().Add(-time.Minute), 3)
 					r.run(time.Duration(sized(40, 15)) * time.Minute)
 					r.clean()
