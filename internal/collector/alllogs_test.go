@@ -57,7 +57,7 @@ func TestAllLogs(t *testing.T) {
 					}
 					for range 5 {
 						r.start()
-						r.run(3 * time.Minute)
+						r.run(time.Duration(sized(3, 2)) * time.Minute)
 						r.stop()
 					}
 					r.start()

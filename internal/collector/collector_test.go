@@ -84,7 +84,7 @@ func TestCleanRestartsRepeatNothing(t *testing.T) {
 			withRig(t, simulator.Config{Seed: seed}, []string{"impersonation_page_size", "40"}, func(r *rig) {
 				dice := rand.New(rand.NewPCG(seed, 1))
 				for range 3 {
-					r.sim.AddBatch(3000)
+					r.sim.AddBatch(sized(3000, 2000))
 				}
 				r.sim.AddEvents(300, time.Now().Add(-time.Hour), 3)
 				for range 8 {
@@ -115,7 +115,7 @@ func TestKillsLoseNothing(t *testing.T) {
 			withRig(t, simulator.Config{Seed: seed}, []string{"impersonation_page_size", "40"}, func(r *rig) {
 				dice := rand.New(rand.NewPCG(seed, 2))
 				for range 3 {
-					r.sim.AddBatch(3000)
+					r.sim.AddBatch(sized(3000, 2000))
 				}
 				r.sim.AddEvents(300, time.Now().Add(-time.Hour), 3)
 				for range 6 {
@@ -625,7 +625,7 @@ func TestAClockThatIsOffAtTheStart(t *testing.T) {
 				service := func() time.Time { return time.Now().Add(offset) }
 				r.start()
 				r.run(5 * time.Minute)
-				for range sized(20, 3) {
+				for range sized(20, 2) {
 					r.sim.AddEvents(60, service().Add(-time.Minute), 1)
 					r.run(10 * time.Minute)
 				}

@@ -39,9 +39,9 @@ func TestEachFault(t *testing.T) {
 				continue // one of the two
 			}
 			t.Run(string(fault)+" "+compress, func(t *testing.T) {
-				withRig(t, simulator.Config{BombSize: int64(sized(32, 8)) << 20}, []string{"siem_compress", compress, "impersonation_page_size", "40"}, func(r *rig) {
+				withRig(t, simulator.Config{BombSize: int64(sized(32, 20)) << 20}, []string{"siem_compress", compress, "impersonation_page_size", "40"}, func(r *rig) {
 					for range 3 {
-						r.sim.AddBatch(100)
+						r.sim.AddBatch(sized(100, 40))
 					}
 					r.sim.AddEvents(100, time.Now().Add(-time.Hour), 3)
 					r.sim.Next(fault)
@@ -49,7 +49,7 @@ func TestEachFault(t *testing.T) {
 					r.run(time.Duration(sized(20, 10)) * time.Minute)
 					r.sim.NextAt(simulator.PathSIEM, fault, fault)
 					r.sim.NextAt(simulator.PathImpersonation, fault, fault)
-					r.sim.AddBatch(100)
+					r.sim.AddBatch(sized(100, 40))
 					r.sim.AddEvents(50, time.Now().Add(-time.Minute), 3)
 					r.run(time.Duration(sized(40, 15)) * time.Minute)
 					r.clean()
@@ -64,7 +64,7 @@ func TestFaultsAtHalfOfAllRequests(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(sized(4, 2)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			withRig(t, simulator.Config{Seed: seed, BombSize: int64(sized(32, 8)) << 20}, []string{"impersonation_page_size", "40"}, func(r *rig) {
+			withRig(t, simulator.Config{Seed: seed, BombSize: int64(sized(32, 20)) << 20}, []string{"impersonation_page_size", "40"}, func(r *rig) {
 				if err := r.sim.SetFaults(simulator.Plan{Rate: 0.5, Faults: passing(), Seed: seed}); err != nil {
 					r.t.Fatal(err)
 				}

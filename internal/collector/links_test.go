@@ -66,9 +66,9 @@ func TestLinksFaults(t *testing.T) {
 	for _, fault := range simulator.EventFaults() {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
-			bomb := int64(sized(256, 32)) << 20
+			bomb := int64(sized(256, 20)) << 20
 			withAPI2(t, simulator.Config{EventsLimit: 1000, EventsWindow: time.Minute, BombSize: bomb}, []string{"siem_types", "receipt,url_protect"}, func(r *rig) {
-				for range 4 {
+				for range sized(4, 3) {
 					for _, kind := range []string{"receipt", "url protect"} {
 						if err := r.sim.AddFiles(kind, 2, 30); err != nil {
 							t.Fatal(err)
@@ -79,11 +79,11 @@ func TestLinksFaults(t *testing.T) {
 					t.Fatal(err)
 				}
 				r.start()
-				r.run(time.Duration(sized(120, 40)) * time.Minute)
+				r.run(time.Duration(sized(120, 20)) * time.Minute)
 				if err := r.sim.SetFaults(simulator.Plan{}); err != nil {
 					t.Fatal(err)
 				}
-				r.run(time.Duration(sized(120, 60)) * time.Minute)
+				r.run(time.Duration(sized(120, 40)) * time.Minute)
 				a := r.account(r.sim.Expected())
 				mayRepeat := fault == simulator.FaultInvalidToken || fault == simulator.FaultPageTokenStale
 				if fault == simulator.FaultZipBomb && a.unparsed > 0 {

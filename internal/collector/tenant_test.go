@@ -80,7 +80,7 @@ func TestANewApplicationID(t *testing.T) {
 		for _, sim := range []*simulator.Server{r.sim, again} {
 			sim.AddEvents(300, time.Now().Add(-time.Hour), 3)
 			sim.AddBatch(200)
-			sim.AddBatch(sized(20000, 8000))
+			sim.AddBatch(sized(20000, 4000))
 			sim.AddBatch(200)
 		}
 		r.start()
@@ -88,7 +88,7 @@ func TestANewApplicationID(t *testing.T) {
 			r.step(3)
 		}
 		r.end()
-		if n := len(r.host.stored); n > sized(20000, 8000) {
+		if n := len(r.host.stored); n > sized(20000, 4000) {
 			t.Fatalf("%d records stored: not inside the batch", n)
 		}
 		r.came("siem", "app-1", "CSIM1A240")

@@ -151,10 +151,14 @@ func (p *parser) array() (value, error) {
 
 // peek skips white space and returns the byte there.
 func (p *parser) peek() byte {
-	for strings.IndexByte(" \t\r\n", p.src[p.at]) >= 0 {
-		p.at++
+	for {
+		switch c := p.src[p.at]; c {
+		case ' ', '\t', '\r', '\n':
+			p.at++
+		default:
+			return c
+		}
 	}
-	return p.src[p.at]
 }
 
 func (p *parser) str() (string, error) {
