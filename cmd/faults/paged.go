@@ -49,7 +49,7 @@ func (s *suite) pagedHost(api int, kill bool) (result, error) {
 		return result{}, err
 	}
 	defer r.close()
-	options := []string{"logs", strings.Join(simulator.Logs(), ","), "poll_interval", "2s", "http_timeout", "5s", "overlap", "15m"}
+	options := []string{"logs", strings.Join(simulator.Logs(), ","), "poll_interval", "2s", "http_timeout", "5s", "overlap", "15m", "initial_lookback", "2h"}
 	r.host.Inputs = []harness.Input{r.input(options...)}
 	if api == 2 {
 		r.host.Inputs = []harness.Input{r.input2(options...)}
