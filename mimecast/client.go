@@ -43,6 +43,7 @@ type Client struct {
 	links       *linkStore
 	limiter     *rate.Limiter
 	onRateLimit func(wait time.Duration)
+	stats       stats
 
 	mu     sync.Mutex
 	limits map[string]rateLimit // by limitOf
@@ -178,6 +179,7 @@ func (c *Client) try(ctx context.Context, r call) (*answer, error) {
 			return nil, err
 		}
 	}
+	caller := ctx
 	ctx, stop := watch(ctx, c.timeout)
 	asked := c.Now()
 	req, err := c.request(ctx, r, asked)
@@ -186,13 +188,14 @@ func (c *Client) try(ctx context.Context, r call) (*answer, error) {
 		return nil, err
 	}
 	resp, err := c.http.Do(req)
+	c.stats.ended(caller, resp)
 	if err != nil {
 		stop.cancel()
 		err = stop.explain(ctx, withoutURL(err))
 		return nil, fmt.Errorf("%s: %w", path, &cleanError{clean(c.auth.Redact(err.Error())), err})
 	}
 	c.observe(path, resp)
-	a := &answer{auth: c.auth, refusals: c.refusals, request: req, endpoint: r.endpoint, header: resp.Header, body: stop.guard(ctx, resp.Body)}
+	a := &answer{auth: c.auth, refusals: c.refusals, request: req, endpoint: r.endpoint, header: resp.Header, body: stop.guard(ctx, c.stats.body(resp.Body))}
 	a.mediaType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	unreadable := a.decode()
 	if resp.StatusCode != http.StatusOK {
@@ -207,6 +210,9 @@ func (c *Client) try(ctx context.Context, r call) (*answer, error) {
 		return nil, a.refused(refusal)
 	}
 	a.accepted()
+	if !r.forToken {
+		c.stats.answered()
+	}
 	if unreadable != nil {
 		a.body.Close()
 		return nil, unreadable
@@ -233,6 +239,7 @@ func (c *Client) postForm(ctx context.Context, e Endpoint, form url.Values) ([]b
 		return nil, err
 	}
 	defer a.body.Close()
+	c.stats.gotToken()
 	return a.read(maxTokenAnswer)
 }
 
@@ -274,7 +281,10 @@ func (c *Client) pace(ctx context.Context, path string) error {
 		if tell && c.onRateLimit != nil {
 			c.onRateLimit(wait)
 		}
-		if err := sleep(ctx, wait); err != nil {
+		began := time.Now()
+		err := sleep(ctx, wait)
+		c.stats.waited(began)
+		if err != nil {
 			return err
 		}
 	}

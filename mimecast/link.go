@@ -72,6 +72,7 @@ func (c *Client) OpenLink(ctx context.Context, l SIEMLink) (io.ReadCloser, error
 	if err := c.limiter.Wait(ctx); err != nil {
 		return nil, err
 	}
+	caller := ctx
 	ctx, stop := watch(ctx, c.timeout)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.URL, nil)
 	if err != nil {
@@ -80,12 +81,13 @@ func (c *Client) OpenLink(ctx context.Context, l SIEMLink) (io.ReadCloser, error
 	}
 	req.Header.Set("User-Agent", c.userAgent)
 	resp, err := via.Do(req)
+	c.stats.ended(caller, resp)
 	if err != nil {
 		stop.cancel()
 		err = stop.explain(ctx, withoutURL(err))
 		return nil, failed(&cleanError{clean(withoutSecrets(err.Error(), u.RawQuery)), err})
 	}
-	body := stop.guard(ctx, resp.Body)
+	body := stop.guard(ctx, c.stats.body(resp.Body))
 	if resp.StatusCode != http.StatusOK {
 		defer body.Close()
 		return nil, &LinkError{Host: u.Host, Path: u.EscapedPath(), Status: resp.StatusCode, Code: storeCode(body)}

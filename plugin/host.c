@@ -216,6 +216,45 @@ int host_append(void *input, size_t records, const char *tag, size_t tag_len, co
     return append ? append(input, records, tag, tag_len, buf, len) : -1;
 }
 
+#define RECORDS_TOTAL "fluentbit_input_records_total"
+#define QUEUED_TOTAL "fluentbit_input_ring_buffer_writes_total"
+
+static int is_count(void *context, const char *name, size_t len)
+{
+    (void) context;
+    (void) len;
+    return strcmp(name, RECORDS_TOTAL) == 0 || strcmp(name, QUEUED_TOTAL) == 0;
+}
+
+typedef int compare_fn(void *, const char *, size_t);
+
+/* Spells the metrics of an instance that host_counts needs; all of them where the host
+ * can't pick them, which takes it longer the more there are. */
+static char *spell_counts(void *metrics)
+{
+    char *(*encode)(void *) = dlsym(RTLD_DEFAULT, "cmt_encode_text_create");
+    void *(*create)(void) = dlsym(RTLD_DEFAULT, "cmt_create");
+    void (*destroy)(void *) = dlsym(RTLD_DEFAULT, "cmt_destroy");
+    int (*filter)(void *, void *, const char *, const char *, void *, compare_fn *, int) =
+        dlsym(RTLD_DEFAULT, "cmt_filter");
+    void *some = create && destroy && filter ? create() : NULL;
+    char *text;
+
+    if (!encode) {
+        return NULL;
+    }
+    if (some && filter(some, metrics, NULL, NULL, some, is_count, 0) == 0) {
+        text = encode(some);
+    }
+    else {
+        text = encode(metrics);
+    }
+    if (some) {
+        destroy(some);
+    }
+    return text;
+}
+
 /* The value of a metric that has one series in cmetrics' text form:
  *     {time} {name}{{label}="{value}"} = {number}
  */
@@ -245,25 +284,47 @@ static int64_t metric(const char *text, const char *name)
 
 int64_t host_counts(const struct host_api *api, void *input, int64_t *queued)
 {
-    char *(*encode)(void *) = dlsym(RTLD_DEFAULT, "cmt_encode_text_create");
     void (*release)(char *) = dlsym(RTLD_DEFAULT, "cmt_encode_text_destroy");
     void *metrics;
     char *text;
     int64_t records;
 
     *queued = -1;
-    if (!encode || !release || !api->input_get_cmt_instance) {
+    if (!release || !api->input_get_cmt_instance) {
         return -1;
     }
     metrics = api->input_get_cmt_instance(input);
-    text = metrics ? encode(metrics) : NULL;
+    text = metrics ? spell_counts(metrics) : NULL;
     if (!text) {
         return -1;
     }
-    records = metric(text, "fluentbit_input_records_total{");
-    *queued = metric(text, "fluentbit_input_ring_buffer_writes_total{");
+    records = metric(text, RECORDS_TOTAL "{");
+    *queued = metric(text, QUEUED_TOTAL "{");
     release(text);
     return records;
+}
+
+struct host_metric *host_metric(const struct host_api *api, void *input, int counter, const char *name,
+                                const char *help, int labels, char **keys)
+{
+    struct host_metric *(*create)(void *, const char *, const char *, const char *, const char *, int, char **) =
+        dlsym(RTLD_DEFAULT, counter ? "cmt_counter_create" : "cmt_gauge_create");
+    void *metrics = api->input_get_cmt_instance ? api->input_get_cmt_instance(input) : NULL;
+
+    if (!create || !metrics || !dlsym(RTLD_DEFAULT, counter ? "cmt_counter_set" : "cmt_gauge_set")) {
+        return NULL;
+    }
+    return create(metrics, "mimecast", "", name, help, labels, keys);
+}
+
+void host_metric_set(struct host_metric *metric, int counter, double value, int labels, char **values)
+{
+    int (*set)(struct host_metric *, uint64_t, double, int, char **) =
+        dlsym(RTLD_DEFAULT, counter ? "cmt_counter_set" : "cmt_gauge_set");
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    set(metric, (uint64_t) now.tv_sec * 1000000000 + (uint64_t) now.tv_nsec, value, labels, values);
 }
 
 /* Copies memory that may not be there: a system call reports what a load would

@@ -9,6 +9,7 @@ import "C"
 
 import (
 	"errors"
+	"time"
 	"unsafe"
 
 	"fluent-bit-mimecast/internal/delivery"
@@ -30,6 +31,9 @@ type host struct {
 	direct bool
 	buffer []byte
 	tags   map[string][]byte // ready made
+
+	counts   int           // how often Counts has asked the host
+	counting time.Duration // what that took
 }
 
 func newHost(plug unsafe.Pointer) *host {
@@ -85,7 +89,10 @@ func (h *host) Counts() (delivery.Counts, bool) {
 		return delivery.Counts{}, false
 	}
 	var queued C.int64_t
+	began := time.Now()
 	records := C.host_counts(h.api, h.input, &queued)
+	h.counts++
+	h.counting += time.Since(began)
 	return delivery.Counts{Records: uint64(max(records, 0)), Queued: int64(queued)}, records >= 0
 }
 

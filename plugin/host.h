@@ -61,6 +61,15 @@ void host_log(const struct host_api *api, int level, const char *name, const cha
 int host_can_append(void);
 int host_append(void *input, size_t records, const char *tag, size_t tag_len, const void *buf, size_t len);
 
+/* Metrics of an instance, shown with the host's own. host_metric makes one, a counter
+ * or else a gauge, and returns NULL where the host can't. It ends with the instance.
+ * keys, and later values, are those of its labels. Series must all be set once before
+ * Init returns: the host's main thread reads them without a lock before 5.1. */
+struct host_metric;
+struct host_metric *host_metric(const struct host_api *api, void *input, int counter, const char *name,
+                                const char *help, int labels, char **keys);
+void host_metric_set(struct host_metric *metric, int counter, double value, int labels, char **values);
+
 /* How many records of the instance the host's main thread has taken, and how
  * many appends were put before it; -1 when it can't be known. */
 int64_t host_counts(const struct host_api *api, void *input, int64_t *queued);

@@ -27,6 +27,7 @@ import (
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/delivery"
 	"fluent-bit-mimecast/internal/memory"
+	"fluent-bit-mimecast/internal/metric"
 	"fluent-bit-mimecast/internal/version"
 )
 
@@ -62,6 +63,8 @@ type instance struct {
 	log     *slog.Logger
 	values  map[string]string // the options as they were written
 	paused  bool
+	pauses  int
+	metrics metrics
 	longest time.Duration // callback so far
 
 	// collector is nil as long as the configuration can't be used.
@@ -105,8 +108,27 @@ func started(plug unsafe.Pointer) bool {
 		i.log.Warn("this Fluent Bit ignores conditional routes of plugins", "means", "records go where match says, or are lost",
 			"what_to_do", "route by match, or use Fluent Bit 5.0.5 or later")
 	}
+	if !i.metrics.show(h, i.series()) {
+		i.log.Info("this host shows no metrics of plugins")
+	}
 	i.register()
 	return true
+}
+
+// series returns the time series of the block. They are made once: without a
+// collector there is one alone, for the state of the block.
+func (i *instance) series() []metric.Series {
+	c := i.collector.Load()
+	if c == nil {
+		return []metric.Series{{ID: metric.LogState, Values: []string{"", ""}, Read: func() float64 {
+			if c := i.collector.Load(); c != nil {
+				return float64(c.State(""))
+			}
+			return float64(metric.Misconfigured)
+		}}}
+	}
+	pauses := metric.Series{ID: metric.Pauses, Read: func() float64 { return float64(i.pauses) }}
+	return append(c.Series(), pauses)
 }
 
 // setMemory sets the budget of the process from the environment.
@@ -218,11 +240,12 @@ func all() []*instance {
 // returns what the host can't be given directly.
 func (i *instance) collect() []byte {
 	defer i.lines.flush(i.host)
+	began := time.Now()
+	i.metrics.refresh(began)
 	h := i.handover()
 	if h == nil {
 		return nil
 	}
-	began := time.Now()
 	h.Drain(i.host, began.Add(callbackTime))
 	i.longest = max(i.longest, time.Since(began))
 	return i.host.take()
@@ -245,9 +268,11 @@ func (i *instance) handover() *delivery.Handover {
 
 func (i *instance) pause() {
 	i.paused = true
+	i.pauses++
 	if h := i.handover(); h != nil {
 		h.Pause()
 	}
+	i.metrics.update()
 	i.lines.flush(i.host)
 }
 
@@ -270,8 +295,10 @@ func (i *instance) exit() {
 			i.log.Warn("ending takes long; it goes on in the background")
 		}
 	}
-	i.log.Debug("ended", "goroutines", runtime.NumGoroutine(), "longest_callback", i.longest.Round(time.Millisecond).String())
+	i.log.Debug("ended", "goroutines", runtime.NumGoroutine(), "longest_callback", i.longest.Round(time.Millisecond).String(),
+		"counts", i.host.counts, "counting", i.host.counting.Round(time.Microsecond).String())
 	i.lines.flush(i.host)
+	i.metrics.end()
 	plugin.mu.Lock()
 	defer plugin.mu.Unlock()
 	delete(plugin.instances, i.handle)

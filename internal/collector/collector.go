@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fluent-bit-mimecast/internal/checkpoint"
@@ -58,6 +59,7 @@ type Collector struct {
 	memory    *memory.Share
 	pace      pace
 	queue     *delivery.Queue
+	blocked   atomic.Bool       // the db can't be opened
 	store     *checkpoint.Store // nil when no position is kept, and until it is open
 	committer *delivery.Committer
 	room      *delivery.Room
@@ -150,6 +152,7 @@ func (c *Collector) makeStreams(newScratch func(string) (scratch, error)) {
 		if slices.Contains(c.cfg.Optional, p.log) {
 			s.optional = optional
 		}
+		s.report.mayLack = s.optional != nil || p.links
 		s.extras, s.notices = newExtras(c.cfg, p.key.Account, p.log), c.cfg.Notices
 		c.streams = append(c.streams, s)
 		c.pollers = append(c.pollers, newPoller(s, c.cfg, p, c.shared, newScratch))
@@ -229,6 +232,7 @@ func (c *Collector) open(ctx context.Context) bool {
 	var text string
 	for ctx.Err() == nil {
 		err := c.tryOpen()
+		c.blocked.Store(err != nil)
 		if err == nil {
 			if text != "" {
 				c.log.Info("the db can be used now")

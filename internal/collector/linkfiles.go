@@ -277,6 +277,7 @@ func (p *linkPage) file(ctx context.Context, f download) error {
 	if record.MayHoldEvents(f.body) {
 		p.shared.came.Store(time.Now().UnixNano())
 	}
+	p.s.report.stats.Known(d.skip.Records)
 	next := p.pos.Finish(f.link.Path)
 	next.At = p.s.upTo(p.pos.At)
 	if d.at.Records > 0 {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/position"
@@ -33,6 +34,7 @@ type linksShared struct {
 	readers *memory.Gate               // for those that are decoded
 	keep    func(position.Calls) error // over a restart
 	log     *slog.Logger
+	waited  atomic.Int64               // for the quota, in nanoseconds
 	came    atomic.Int64 // when a log file last came, of any type; Unix time in nanoseconds
 
 	keeping sync.Mutex // so that the latest calls are kept last
@@ -42,7 +44,10 @@ type linksShared struct {
 
 // spend waits until a call may be made, and counts it.
 func (s *linksShared) spend(ctx context.Context, urgent bool) error {
-	if err := s.quota.take(ctx, urgent); err != nil {
+	began := time.Now()
+	err := s.quota.take(ctx, urgent)
+	s.waited.Add(int64(time.Since(began)))
+	if err != nil {
 		return err
 	}
 	s.keeping.Lock()

@@ -108,6 +108,7 @@ func (p *paged) load(s *checkpoint.Store) error {
 			return err
 		}
 	}
+	p.s.report.keepsIDs(len(p.delivered))
 	if p.pos.IsZero() {
 		p.s.log.Info("no position yet: starting from initial_lookback", "initial_lookback", config.Spell(p.lookback))
 	}
@@ -407,6 +408,7 @@ func upTo(pos position.Paged) time.Time {
 func (p *paged) take(ctx context.Context, run *pagedRun, e mimecast.Event) error {
 	id := run.idOf(e)
 	if kept, known := p.delivered[id.Hash]; known {
+		p.s.report.stats.Known(1)
 		if id.Unix-kept > int64(refreshAfter/time.Second) { // as long as it is served
 			p.delivered[id.Hash] = id.Unix
 			p.s.out.Keep(id)
@@ -485,5 +487,6 @@ func (p *paged) complete(ctx context.Context, next position.Paged, upTo time.Tim
 			delete(p.delivered, hash)
 		}
 	}
+	p.s.report.keepsIDs(len(p.delivered))
 	return nil
 }

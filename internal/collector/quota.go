@@ -143,6 +143,19 @@ func (q *quota) try(urgent bool) time.Duration {
 	return 0
 }
 
+// left returns how many calls may be made now.
+func (q *quota) left() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now, left := time.Now(), q.limit
+	for _, t := range q.spent {
+		if now.Sub(t) <= quotaWindow {
+			left--
+		}
+	}
+	return max(left, 0)
+}
+
 // calls returns the calls of late, to be kept over a restart.
 func (q *quota) calls() (c position.Calls) {
 	q.mu.Lock()

@@ -14,6 +14,7 @@ import (
 	"fluent-bit-mimecast/internal/config"
 	"fluent-bit-mimecast/internal/delivery"
 	"fluent-bit-mimecast/internal/hint"
+	"fluent-bit-mimecast/internal/metric"
 	"fluent-bit-mimecast/mimecast"
 )
 
@@ -59,6 +60,11 @@ type report struct {
 	long     bool      // it has been said that trouble lasts
 	notices  []notice  // to be told
 	answered bool      // it has been said that the service answers
+	refused  bool      // the latest answer refused the credentials or the log
+	lacking  bool      // the account lacks the log, and may
+	mayLack  bool
+	retries  uint64
+	ids      int // of events, that are kept
 
 	// The position of the last line on catching up, or the first that was late, and
 	// when that was. Zero when the position is not late.
@@ -149,6 +155,9 @@ func (r *report) fails(err error, retry time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
+	r.retries++
+	r.refused = mimecast.IsCredentials(err) || isLack(err)
+	r.lacking = isLack(err) && r.mayLack && !r.answered && r.position.IsZero()
 	kind, again := kindOf(err), reminder
 	if isLack(err) {
 		again = lackRetry // what is not licensed stays so
@@ -209,6 +218,9 @@ func (l *lackSaid) first(now time.Time) bool {
 
 // lacks says that the account lacks the log, which is no trouble.
 func (r *report) lacks(err error, retry time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lacking = true
 	r.log.Info("this log is not to be had; going on without it", "err", err,
 		"what_to_do", "nothing if the account does not have it; else: "+hint.WhatToDo(err), "retry_in", retry.String())
 }
@@ -247,6 +259,7 @@ func kindOf(err error) string {
 func (r *report) answers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.refused, r.lacking = false, false
 	if !r.answered {
 		r.answered = true
 		r.log.Info("the service answers; collecting")
@@ -272,6 +285,44 @@ func (r *report) checkGap() {
 		r.log.Error("logs are lost: the service no longer keeps them",
 			"kept_for", config.Spell(r.keeps), "position", r.position.UTC().Format(time.RFC3339), "position_age", r.age())
 	}
+}
+
+// keepsIDs notes how many ids of events are kept.
+func (r *report) keepsIDs(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ids = n
+}
+
+// measures are what a report tells of a stream for the metrics.
+type measures struct {
+	state    metric.State
+	position time.Time
+	retries  uint64
+	ids      int
+	totals   delivery.Totals
+}
+
+func (r *report) measures() measures {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return measures{r.state(), r.position, r.retries, r.ids, r.stats.Totals()}
+}
+
+func (r *report) state() metric.State {
+	switch {
+	case r.lacking:
+		return metric.Unlicensed
+	case r.refused:
+		return metric.Refused
+	case r.trouble != "":
+		return metric.Failing
+	case !r.answered:
+		return metric.Starting
+	case r.position.IsZero() || r.now().Sub(r.position) > lateAfter:
+		return metric.CatchingUp
+	}
+	return metric.UpToDate
 }
 
 // takeNotices returns the notices that are to be told, each once.

@@ -387,6 +387,7 @@ func (p *siem) finish(ctx context.Context, f *fetched, d *decoding, seen codes) 
 	}
 	p.pos, p.s.from, p.saved = next, from, time.Now()
 	p.s.report.fetched(next.At)
+	p.s.report.stats.Known(d.skip.Records)
 	p.s.log.Debug("a batch is queued", "records", d.at.Records, "delivered_before", d.skip.Records, "bytes", f.body.size)
 	if elsewhere {
 		p.settled = settled{}

@@ -35,6 +35,20 @@ type Committer struct {
 	pending []checkpoint.Change
 	wake    chan struct{}
 	failing atomic.Bool
+
+	commits, failures, nanoseconds atomic.Int64
+}
+
+// Commits are the writes of a [Committer].
+type Commits struct {
+	Tried, Failed int64
+	Took          time.Duration // all together
+	Failing       bool          // the latest failed
+}
+
+// Commits returns the writes so far. It is safe for concurrent use.
+func (c *Committer) Commits() Commits {
+	return Commits{c.commits.Load(), c.failures.Load(), time.Duration(c.nanoseconds.Load()), c.failing.Load()}
 }
 
 // NewCommitter returns a committer without a file.
@@ -80,13 +94,17 @@ func (c *Committer) flush() error {
 	if len(changes) == 0 || c.Store == nil {
 		return nil
 	}
+	began := time.Now()
 	err := c.Store.Commit(changes)
+	c.nanoseconds.Add(int64(time.Since(began)))
+	c.commits.Add(1)
 	if err == nil {
 		if c.failing.Swap(false) {
 			c.log.Info("positions are written again")
 		}
 		return nil
 	}
+	c.failures.Add(1)
 	if !c.failing.Swap(true) {
 		c.log.Error("the position can't be written; nothing is handed over until it can", "err", err)
 	}

@@ -118,6 +118,12 @@ func (h *Handover) Finish(host Host) {
 	h.confirm()
 }
 
+// Confirmed returns how many of the records handed over are safe.
+func (h *Handover) Confirmed() uint64 { return h.ledger.safe }
+
+// InFlight returns the size of what the host has not taken, as far as is known.
+func (h *Handover) InFlight() int { return h.ledger.held }
+
 // next returns the piece to go on with, nil when none comes soon.
 func (h *Handover) next(deadline time.Time) *piece {
 	if h.current != nil {

@@ -21,6 +21,7 @@ type Queue struct {
 	gate   *memory.Gate // for a place in pieces
 	pieces chan *piece
 	coming atomic.Int32
+	bytes  atomic.Int64 // of the records in pieces
 }
 
 // NewQueue returns an empty queue for pieces that take their memory from a share.
@@ -38,6 +39,7 @@ func (q *Queue) put(ctx context.Context, p *piece) error {
 	if err := q.gate.Enter(ctx); err != nil {
 		return err
 	}
+	q.bytes.Add(int64(len(p.buf)))
 	q.pieces <- p // there is room for all that the gate lets in
 	return nil
 }
@@ -46,8 +48,7 @@ func (q *Queue) put(ctx context.Context, p *piece) error {
 func (q *Queue) get(wait time.Duration) *piece {
 	select {
 	case p := <-q.pieces:
-		q.gate.Leave()
-		return p
+		return q.got(p)
 	default:
 	}
 	if wait <= 0 || q.coming.Load() == 0 {
@@ -57,9 +58,17 @@ func (q *Queue) get(wait time.Duration) *piece {
 	defer t.Stop()
 	select {
 	case p := <-q.pieces:
-		q.gate.Leave()
-		return p
+		return q.got(p)
 	case <-t.C:
 		return nil
 	}
 }
+
+func (q *Queue) got(p *piece) *piece {
+	q.gate.Leave()
+	q.bytes.Add(-int64(len(p.buf)))
+	return p
+}
+
+// Bytes returns the size of the records that wait.
+func (q *Queue) Bytes() int64 { return q.bytes.Load() }

@@ -54,6 +54,10 @@ func (r *Room) has(handed int64, n int) bool {
 	return s.bytes-(handed-s.taken) >= int64(n)
 }
 
+// Available returns how many bytes may still be handed over: 1<<63 - 1 when there is
+// always room, and while the free space is unknown. It is safe for concurrent use.
+func (r *Room) Available() int64 { return max(r.latest.Load().bytes, 0) }
+
 // Watch looks at the free space until ctx ends.
 func (r *Room) Watch(ctx context.Context) {
 	if r.path == "" {

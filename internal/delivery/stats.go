@@ -7,6 +7,7 @@ type Totals struct {
 	Records  uint64
 	Repeated uint64 // of them, those up to Writer.RepeatedUpTo
 	Unparsed uint64 // records of bytes that could not be read
+	Known    uint64 // not handed over, because they had been before
 	Newest   uint32 // time of the newest record, in seconds; 0 before the first
 }
 
@@ -22,6 +23,13 @@ func (s *Stats) Totals() Totals {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.totals
+}
+
+// Known counts records that came again and are not handed over.
+func (s *Stats) Known(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.totals.Known += uint64(n)
 }
 
 // add counts what has been handed over.
