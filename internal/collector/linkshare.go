@@ -34,7 +34,7 @@ type linksShared struct {
 	readers *memory.Gate               // for those that are decoded
 	keep    func(position.Calls) error // over a restart
 	log     *slog.Logger
-	waited  atomic.Int64               // for the quota, in nanoseconds
+	waited  atomic.Int64 // for the quota, in nanoseconds
 	came    atomic.Int64 // when a log file last came, of any type; Unix time in nanoseconds
 
 	keeping sync.Mutex // so that the latest calls are kept last

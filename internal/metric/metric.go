@@ -81,7 +81,8 @@ func All() []ID {
 // all have.
 var table = [...]Metric{
 	Position: {
-		"position_timestamp_seconds", false, []string{"log"},
+		"position_timestamp_seconds", false,
+		[]string{"log"},
 		"Time up to which the log has been fetched; a poll that found nothing new counts as now, and 0 is unknown",
 	},
 	LogState: {"log_state", false, []string{"log", "account"}, "State of the log: " + states()},
@@ -95,7 +96,8 @@ var table = [...]Metric{
 	Repeated:   {"repeated_records_total", true, nil, "Records handed over that may be repeated, after a start from the earliest logs"},
 	Known:      {"known_records_total", true, nil, "Records that the service gave again, and that were dropped because they had been handed over"},
 	Requests: {
-		"requests_total", true, []string{"outcome"},
+		"requests_total", true,
+		[]string{"outcome"},
 		"Requests to the API and for log files, by the status of the answer: success is 200, rate_limited 429, refused another below 500, failed one from 500 on or no answer",
 	},
 	Received:       {"received_bytes_total", true, nil, "Bytes of the bodies of answers, as they were sent"},
