@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"fluent-bit-mimecast/internal/harness"
+	"fluent-bit-mimecast/internal/metric"
+	"fluent-bit-mimecast/internal/simulator"
+)
+
+// serveMetrics has the host show its metrics, and returns where.
+func (b *bench) serveMetrics() (url string) {
+	b.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer l.Close()
+	host, port, _ := net.SplitHostPort(l.Addr().String())
+	b.host.Service = map[string]string{"http_server": "on", "http_listen": host, "http_port": port}
+	return "http://" + l.Addr().String() + "/api/v2/metrics/prometheus"
+}
+
+// scrape returns the series of the plugin, by their names with labels as they stand
+// there; nil if the host does not answer.
+func scrape(url string) map[string]float64 {
+	resp, err := http.Get(url) //nolint:gosec // it is the test's own
+	if err != nil {
+		return nil
+	}
+	defer resp.Body.Close()
+	series := map[string]float64{}
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		name, value, _ := strings.Cut(lines.Text(), " ")
+		if n, err := strconv.ParseFloat(value, 64); err == nil && strings.HasPrefix(name, metric.Namespace+"_") {
+			series[name] = n
+		}
+	}
+	return series
+}
+
+// total returns the sum of the series of a metric, of all blocks.
+func total(series map[string]float64, id metric.ID) (sum int) {
+	for name, value := range series {
+		if strings.HasPrefix(name, metric.Namespace+"_"+id.Metric().Name+"{") {
+			sum += int(value)
+		}
+	}
+	return sum
+}
+
+// TestMetricsAgreeWithTheAccount has two blocks, one of each API, with faults at a third
+// of all requests, bytes that can't be read, logs that start anew, and reloads, all
+// under a hundred scrapes a second.
+func TestMetricsAgreeWithTheAccount(t *testing.T) {
+	t.Parallel()
+	inFluentBit(t, func(b *bench) {
+		url := b.serveMetrics()
+		b.host.Inputs = []harness.Input{
+			b.service.Input("alias", "one", "logs", "siem", "db", b.db(), "poll_interval", "1s", "http_timeout", "5s"),
+			b.service.Input2("alias", "two", "logs", "siem,impersonation", "db", b.db(), "poll_interval", "1s", "http_timeout", "5s"),
+		}
+		plan := simulator.Plan{Rate: 0.3, Seed: 5, Faults: []simulator.Fault{
+			simulator.FaultServerError, simulator.FaultHTML, simulator.FaultBodyCut, simulator.FaultReset, simulator.FaultNotAZip,
+			simulator.FaultZipCut, simulator.FaultTokenUnverified, simulator.FaultLinkExpired, simulator.FaultGzipMembers,
+		}}
+		if err := b.service.SetFaults(plan); err != nil {
+			b.t.Fatal(err)
+		}
+		var scrapes atomic.Int32
+		done, scraping := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(scraping)
+			for {
+				select {
+				case <-done:
+					return
+				case <-time.After(5 * time.Millisecond):
+				}
+				if len(scrape(url)) > 0 { // else it starts, or reloads
+					scrapes.Add(1)
+				}
+			}
+		}()
+		defer func() {
+			close(done)
+			<-scraping
+		}()
+		b.addFiles(20, 500, "receipt", "process", "delivery")
+		b.start("-Y")
+		var before harness.Account
+		for life := range 3 {
+			for range 10 {
+				b.service.AddBatch(2000)
+			}
+			if _, err := b.service.AddFaultyBatch(simulator.FaultFilePoisoned, 100); err != nil {
+				b.t.Fatal(err)
+			}
+			b.service.AddBatch(100)
+			b.service.AddEvents(50, time.Now().Add(-time.Minute), 5)
+			b.all()
+			if life == 2 { // API 1.0 starts anew
+				if err := b.service.SetFaults(simulator.Plan{}); err != nil {
+					b.t.Fatal(err)
+				}
+				b.service.NextAt(simulator.PathSIEM, simulator.FaultInvalidToken, simulator.FaultInvalidToken)
+				b.logged("starting again from the earliest logs")
+				b.await("all records again", func() bool { return b.account().Twice >= 3*20_000 })
+			}
+			var now harness.Account
+			var series map[string]float64
+			agree := func() bool { // once nothing is under way
+				now, series = b.account(), scrape(url)
+				return series != nil && total(series, metric.Records) == now.Received-before.Received &&
+					total(series, metric.Unparsed) == now.Unparsed-before.Unparsed &&
+					total(series, metric.Repeated) == now.Twice-before.Twice
+			}
+			b.await("the metrics to agree with the account", agree)
+			time.Sleep(1500 * time.Millisecond) // they are set once more
+			b.await("a scrape", func() bool { return scrape(url) != nil })
+			if !agree() {
+				b.t.Errorf("%v after %v, and metrics of %v", now, before, series)
+			}
+			if left := total(series, metric.Records) - total(series, metric.Confirmed); left < 0 || left > 2 {
+				b.t.Errorf("%d records of two quiet blocks are not confirmed", left)
+			}
+			if n := total(series, metric.Queued) + total(series, metric.InFlight); n != 0 {
+				b.t.Errorf("%d bytes are queued or in flight in quiet blocks", n)
+			}
+			for name, log := range map[string]string{"one": "siem", "two": "impersonation"} {
+				state := fmt.Sprintf(`%s_%s{name=%q,log=%q,`, metric.Namespace, metric.LogState.Metric().Name, name, log)
+				for s, value := range series {
+					if strings.HasPrefix(s, state) && metric.State(value) < metric.UpToDate {
+						b.t.Errorf("%s is %v", s, metric.State(value))
+					}
+				}
+			}
+			before = now
+			if life < 2 {
+				b.reload()
+			}
+		}
+		b.stop()
+		a := b.account()
+		if a.Lost+a.Foreign > 0 || a.Unparsed == 0 || a.Twice == 0 {
+			b.t.Errorf("%+v", a)
+		}
+		if scrapes.Load() < 100 {
+			b.t.Errorf("only %d scrapes", scrapes.Load())
+		}
+		b.t.Logf("%v, unparsed %d, %d scrapes", a, a.Unparsed, scrapes.Load())
+	})
+}
