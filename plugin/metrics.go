@@ -66,11 +66,15 @@ func (m *metrics) refresh(now time.Time) {
 	}
 }
 
-// update sets the series.
+// update sets the series. If one can't be read, for a bug, none is set any more: the
+// callback has more to do.
 func (m *metrics) update() {
-	for _, s := range m.series {
+	all := m.series
+	m.series = nil
+	for _, s := range all {
 		C.host_metric_set(s.metric, s.counter, C.double(s.read()), C.int(len(s.labels)), &s.labels[0])
 	}
+	m.series = all
 }
 
 // end sets the series no more: they end with the instance.
