@@ -129,7 +129,7 @@ func TestKeysAreReadAgainAfterARefusal(t *testing.T) {
 	}
 	_, _, err := siem(c, "")
 	var refusal *APIError
-	if !errors.As(err, &refusal) || !IsCredentials(err) || !refusal.Retryable {
+	if !errors.As(err, &refusal) || !IsAccessRefused(err) || !refusal.Retryable {
 		t.Fatalf("got %v, want a refusal of the old keys that is worth another try", err)
 	}
 	if _, _, err := siem(c, ""); err != nil {

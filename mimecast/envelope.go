@@ -87,7 +87,7 @@ func (a *answer) parse(body []byte) (*envelope, error) {
 // refused has the refused caller of a request authorized anew before it returns
 // the refusal. If that has changed anything, another try may come soon.
 func (a *answer) refused(refusal *APIError) error {
-	if !IsCredentials(refusal) {
+	if !IsAccessRefused(refusal) {
 		return refusal
 	}
 	if a.auth.Refused(a.request) {

@@ -149,9 +149,9 @@ func (e *APIError) refusesClient() bool {
 	return e.token && e.Status == http.StatusUnauthorized
 }
 
-// IsCredentials reports whether the service refused the caller rather than the
+// IsAccessRefused reports whether the service refused the caller rather than the
 // request: nothing but other credentials or another permission helps.
-func IsCredentials(err error) bool {
+func IsAccessRefused(err error) bool {
 	var e *APIError
 	if !errors.As(err, &e) {
 		return false

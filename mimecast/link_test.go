@@ -119,7 +119,7 @@ func TestLinksThatAreRefused(t *testing.T) {
 		body, hits = test.body, 0
 		_, err := fetch(c, store.URL+"/a.json.gz?signature=hidden")
 		var refusal *LinkError
-		if !errors.As(err, &refusal) || refusal.Status != test.status || refusal.Code != test.code || IsLinkGone(err) != test.gone || IsCredentials(err) ||
+		if !errors.As(err, &refusal) || refusal.Status != test.status || refusal.Code != test.code || IsLinkGone(err) != test.gone || IsAccessRefused(err) ||
 			refusal.Path != "/a.json.gz" || strings.Contains(err.Error(), "hidden") || hits != 1 {
 			t.Errorf("%d %s: got %v, gone %v, after %d requests", test.status, test.body, err, IsLinkGone(err), hits)
 		}

@@ -11,10 +11,10 @@ type Log struct {
 	// served (404). Its Path is empty if there is none.
 	Older Endpoint
 
-	// Kinds are what the log is divided in; each is asked for by itself, by the
-	// member KindFilter. Nil: it is not divided.
-	Kinds      []string
-	KindFilter string
+	// FeedTypes are what the log is divided in; each is asked for by itself, by the
+	// member FeedTypeFilter. Nil: it is not divided.
+	FeedTypes      []string
+	FeedTypeFilter string
 
 	// Shape of an answer: data[].{List} are lists of events. An empty List
 	// means that the elements of data are the events.

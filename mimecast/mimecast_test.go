@@ -246,7 +246,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%d %s: got %v, want an *APIError", test.status, test.body, err)
 			continue
 		}
-		if refusal.Status != test.status || refusal.Endpoint != SIEM() || IsCredentials(err) != test.credentials || IsRateLimited(err) != test.rateLimited ||
+		if refusal.Status != test.status || refusal.Endpoint != SIEM() || IsAccessRefused(err) != test.credentials || IsRateLimited(err) != test.rateLimited ||
 			IsInvalidToken(err) != test.badToken || refusal.Retryable != test.retries || refusal.Wait != test.wait {
 			t.Errorf("%d %s: got %+v", test.status, test.body, refusal)
 		}

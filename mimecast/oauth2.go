@@ -28,7 +28,7 @@ type CredentialSource func() (Credentials, error)
 // The service also refuses good tokens and credentials now and then. The client
 // then asks for another token, and makes the same request once more. A refusal
 // is an [APIError.Transient] one until three have come in a row, over a minute
-// or longer: only then is it [CauseClient] and [IsCredentials].
+// or longer: only then is it [CauseClient] and [IsAccessRefused].
 //
 // https://developer.services.mimecast.com/api-overview
 type OAuth2 struct {
@@ -54,9 +54,9 @@ type renewal struct {
 const (
 	// A token is renewed this long before it ends, or a tenth of its life.
 	renewBefore = time.Minute
-	// usualTokenLife is that of a token whose answer does not tell it.
-	usualTokenLife = 30 * time.Minute
-	maxTokenLife   = 24 * time.Hour
+	// defaultTokenLife is that of a token whose answer does not tell it.
+	defaultTokenLife = 30 * time.Minute
+	maxTokenLife     = 24 * time.Hour
 )
 
 // tokens is the endpoint that gives tokens.
@@ -197,7 +197,7 @@ func (o *OAuth2) fetch(ctx context.Context, post formPoster) error {
 // tokenLife is the life of a token by expires_in, in seconds.
 func tokenLife(seconds int64) time.Duration {
 	if seconds <= 0 {
-		return usualTokenLife
+		return defaultTokenLife
 	}
 	return time.Duration(min(seconds, int64(maxTokenLife/time.Second))) * time.Second
 }

@@ -275,7 +275,7 @@ func TestOnlyARefusalThatLastsIsOneOfTheCredentials(t *testing.T) {
 					if lasts {
 						cause = CauseClient
 					}
-					if refusal.Transient == lasts || IsCredentials(err) != lasts || refusal.Retryable == lasts || refusal.Cause() != cause || (wait > firstWait) != lasts {
+					if refusal.Transient == lasts || IsAccessRefused(err) != lasts || refusal.Retryable == lasts || refusal.Cause() != cause || (wait > firstWait) != lasts {
 						t.Errorf("%q: lasts %v, got %+v, cause %d, wait %v", code, lasts, refusal, refusal.Cause(), wait)
 					}
 				}
@@ -333,7 +333,7 @@ func TestAForbiddenRequestIsNotRepeated(t *testing.T) {
 	c := newTokenClient(t, s, nil)
 	err := page(c)
 	var refusal *APIError
-	if !errors.As(err, &refusal) || refusal.Cause() != CauseProduct || !IsCredentials(err) || refusal.Retryable || refusal.Transient || requests != 1 {
+	if !errors.As(err, &refusal) || refusal.Cause() != CauseProduct || !IsAccessRefused(err) || refusal.Retryable || refusal.Transient || requests != 1 {
 		t.Errorf("%d requests, %+v", requests, err)
 	}
 	// A permission that is given may need another token.
@@ -439,7 +439,7 @@ func TestPassingTroubleOfAPI2(t *testing.T) {
 		}
 		err := page(newTokenClient(t, s, nil))
 		var refusal *APIError
-		if !errors.As(err, &refusal) || !refusal.Retryable || IsCredentials(err) || refusal.Transient || refusal.Cause() != CauseUnknown || s.asked() != 1 {
+		if !errors.As(err, &refusal) || !refusal.Retryable || IsAccessRefused(err) || refusal.Transient || refusal.Cause() != CauseUnknown || s.asked() != 1 {
 			t.Errorf("%d: got %+v, %d tokens", status, err, s.asked())
 		}
 	}

@@ -12,7 +12,7 @@ import (
 type PageRequest struct {
 	From, To time.Time // whole seconds, both inclusive
 	Filter   Filter    // of this log; nil: all events
-	Kind     string    // one of [Log].Kinds, where the log has some
+	FeedType string    // one of [Log].FeedTypes, where the log has some
 	Size     int       // most events of the page
 	Token    string    // empty: the first page
 	// AccountCode is Mimecast's code of a customer who lets the caller, a partner,
@@ -100,8 +100,8 @@ func (l Log) filter(r PageRequest) (map[string]any, error) {
 	if l.OldestFirst {
 		members["oldestFirst"] = true
 	}
-	if l.KindFilter != "" {
-		members[l.KindFilter] = r.Kind
+	if l.FeedTypeFilter != "" {
+		members[l.FeedTypeFilter] = r.FeedType
 	}
 	members[l.From] = r.From.UTC().Format(l.TimeLayout)
 	members[l.To] = r.To.UTC().Format(l.TimeLayout)

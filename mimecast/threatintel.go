@@ -22,7 +22,7 @@ func ThreatIntel() Log {
 			Product:    productThreats,
 			Page:       docsOf("threatmanagement", "/api/ttp/threat-intel/get-feed"),
 		},
-		Kinds: []string{"malware_customer", "malware_grid"}, KindFilter: "feedType",
+		FeedTypes: []string{"malware_customer", "malware_grid"}, FeedTypeFilter: "feedType",
 		ID: "id", Version: "modified", Time: "modified",
 		From: "start", To: "end", TimeLayout: timeLayout,
 		Always: map[string]any{"fileType": "stix", "compress": false},

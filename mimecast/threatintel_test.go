@@ -26,7 +26,7 @@ func TestAFeed(t *testing.T) {
 			return answering(status, text, "X-Mc-Threat-Feed-Next-Token", token)(r)
 		}))
 		day := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-		return c.Page(context.Background(), ThreatIntel(), PageRequest{From: day, To: day.Add(time.Hour), Kind: "malware_grid", Size: 10, Token: asked})
+		return c.Page(context.Background(), ThreatIntel(), PageRequest{From: day, To: day.Add(time.Hour), FeedType: "malware_grid", Size: 10, Token: asked})
 	}
 	page, err := answer(200, "n", `{"type":"bundle","id":"bundle--1","objects":[
 		{"type":"indicator","id":"indicator--1","modified":"2026-01-02T03:04:05.000Z"},{"type":"identity","id":"identity--1"}]}`)

@@ -96,8 +96,8 @@ func (h *host) Counts() (delivery.Counts, bool) {
 	return delivery.Counts{Records: uint64(max(records, 0)), Queued: int64(queued)}, records >= 0
 }
 
-// take returns what gathered in the buffer, for the callback to return.
-func (h *host) take() []byte {
+// flushBuffer returns what gathered in the buffer, for the callback to return.
+func (h *host) flushBuffer() []byte {
 	buf := h.buffer
 	h.buffer = h.buffer[:0]
 	return buf

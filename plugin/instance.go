@@ -248,7 +248,7 @@ func (i *instance) collect() []byte {
 	}
 	h.Drain(i.host, began.Add(callbackTime))
 	i.longest = max(i.longest, time.Since(began))
-	return i.host.take()
+	return i.host.flushBuffer()
 }
 
 // handover returns the collector's, once there is one.

@@ -220,7 +220,7 @@ func (n *network) tell(what, name string, err error) bool {
 			status, do = Warning, "nothing if the account does not have it; else: "+do
 		}
 		n.say(status, what+": "+err.Error(), do)
-	case mimecast.IsCredentials(err), isRefusal && refusal.Transient:
+	case mimecast.IsAccessRefused(err), isRefusal && refusal.Transient:
 		n.refused(err)
 		return false
 	default:
@@ -235,12 +235,12 @@ func (n *network) paged(ctx context.Context, name string) bool {
 	all := mimecast.Logs()
 	log := all[slices.IndexFunc(all, func(l mimecast.Log) bool { return l.Name == name })]
 	kinds := []string{""}
-	if log.Kinds != nil {
-		kinds = cfg.Kinds(name)
+	if log.FeedTypes != nil {
+		kinds = cfg.FeedTypes(name)
 	}
 	for _, kind := range kinds {
 		now := n.client.Now().Truncate(time.Second)
-		r := mimecast.PageRequest{From: now.Add(-time.Minute), To: now, Filter: cfg.Filter(name), Kind: kind, Size: 1, AccountCode: cfg.AccountCode}
+		r := mimecast.PageRequest{From: now.Add(-time.Minute), To: now, Filter: cfg.Filter(name), FeedType: kind, Size: 1, AccountCode: cfg.AccountCode}
 		_, err := n.client.Page(ctx, log, r)
 		var refusal *mimecast.APIError
 		if errors.As(err, &refusal) && refusal.Status == http.StatusNotFound && log.Older.Path != "" {

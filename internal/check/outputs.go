@@ -95,10 +95,10 @@ func tagsOf(b Block) []string {
 		case i >= 0:
 			l := mimecast.Logs()[i]
 			source = l.Family
-			for _, kind := range cfg.Kinds(name) {
+			for _, kind := range cfg.FeedTypes(name) {
 				add(source, kind)
 			}
-			if l.Kinds == nil {
+			if l.FeedTypes == nil {
 				add(source, name)
 			}
 		case name == config.SIEMCI:

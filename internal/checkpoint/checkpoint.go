@@ -395,9 +395,9 @@ func (s *Store) guard(fn func() error) (err error) {
 	return fn()
 }
 
-// TakenOver returns the path of the copy that was made when a file of an earlier
+// Migrated returns the path of the copy that was made when a file of an earlier
 // layout was taken over; empty when none was, and from the second call on.
-func (s *Store) TakenOver() (copied string) {
+func (s *Store) Migrated() (copied string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	copied, s.copied = s.copied, ""

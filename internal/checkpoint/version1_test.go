@@ -129,7 +129,7 @@ func TestAFileOfVersion1(t *testing.T) {
 		}
 	}
 	s := mustOpen(t, path)
-	if got := s.TakenOver(); got != path+".v1" {
+	if got := s.Migrated(); got != path+".v1" {
 		t.Errorf("copied to %q", got)
 	}
 	for range 2 {
@@ -149,7 +149,7 @@ func TestAFileOfVersion1(t *testing.T) {
 		if _, _, got := state(t, s, Key{"app", "impersonation"}); !slices.Equal(got, ids) {
 			t.Errorf("%d ids", len(got))
 		}
-		if got := s.TakenOver(); got != "" {
+		if got := s.Migrated(); got != "" {
 			t.Errorf("it is taken over again, with a copy in %s", got)
 		}
 		if !bytes.Equal(mustRead(t, path+".v1"), was) {
@@ -250,7 +250,7 @@ func TestACopyThatCanNotBeMade(t *testing.T) {
 	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
-	if p, found, ids := state(t, s, keyOf("siem")); !found || p.Token != "one" || len(ids) != 2000 || s.TakenOver() == "" {
+	if p, found, ids := state(t, s, keyOf("siem")); !found || p.Token != "one" || len(ids) != 2000 || s.Migrated() == "" {
 		t.Errorf("then %v, %v, %d ids", p, found, len(ids))
 	}
 	if err := s.close(); err != nil {
@@ -277,7 +277,7 @@ func TestATakeOverThatFails(t *testing.T) {
 		if !bytes.Equal(mustRead(t, path), was) || !bytes.Equal(mustRead(t, path+".v1"), was) {
 			t.Fatal("the file or its copy has changed")
 		}
-		if s.TakenOver() != "" {
+		if s.Migrated() != "" {
 			t.Error("it is said to be taken over")
 		}
 	}

@@ -42,9 +42,9 @@ var readers = sync.Pool{New: func() any { return new(record.Reader) }}
 // errMismatch says that a batch does not begin with what was delivered of it.
 var errMismatch = errors.New("the batch is another one")
 
-// oddity is something in a batch that may be a fault of one answer: where it is
+// suspect is something in a batch that may be a fault of one answer: where it is
 // and what it is. As an error it says that it has not been confirmed.
-type oddity struct {
+type suspect struct {
 	records int // before it
 	digest  uint64
 	file    string
@@ -52,11 +52,11 @@ type oddity struct {
 	reason  string
 }
 
-func (o oddity) Error() string { return o.reason }
+func (o suspect) Error() string { return o.reason }
 
 // decoding is one pass over a batch. It puts the records after the writer's place
 // into the writer. It makes no request: at something odd that is not confirmed it
-// returns an [oddity], and what it has put into the writer by then may be kept
+// returns a [suspect], and what it has put into the writer by then may be kept
 // only as far as it was sent.
 type decoding struct {
 	batch     *spooled
@@ -93,11 +93,11 @@ func (d *decoding) run(ctx context.Context) error {
 	if d.reader.Inline = d.memory.Bound(0, aheadWorth) < record.AheadBytes; !d.reader.Inline {
 		taken += record.AheadBytes
 	}
-	d.memory.Take(taken)
+	d.memory.Reserve(taken)
 	defer func() {
 		d.reader.Close()
 		readers.Put(d.reader)
-		d.memory.Return(taken)
+		d.memory.Release(taken)
 	}()
 	d.hold = d.memory.Bound(0, holdBytes)
 	d.skip = d.out.Sent()
@@ -242,7 +242,7 @@ func (d *decoding) confirm(file string, offset int64, reason string) error {
 	case d.confirmed, d.at.Records < d.skip.Records:
 		return nil // what was delivered was confirmed then
 	}
-	return oddity{d.at.Records, d.at.Digest, file, offset, reason}
+	return suspect{d.at.Records, d.at.Digest, file, offset, reason}
 }
 
 // damaged puts the bytes of a file that can't be read as records into the writer.

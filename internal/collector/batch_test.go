@@ -88,7 +88,7 @@ func (c *counter) Counts() (delivery.Counts, bool) {
 // handOver hands over what is queued until stop is called.
 func handOver(q *delivery.Queue) (stop func()) {
 	log := slog.New(slog.DiscardHandler)
-	h := delivery.NewHandover(q, delivery.NewCommitter(log), delivery.NewRoom("", log), log)
+	h := delivery.NewHandover(q, delivery.NewCommitter(log), delivery.NewDiskSpace("", log), log)
 	q.Coming(1)
 	var end atomic.Bool
 	var running sync.WaitGroup

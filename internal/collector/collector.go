@@ -62,7 +62,7 @@ type Collector struct {
 	blocked   atomic.Bool       // the db can't be opened
 	store     *checkpoint.Store // nil when no position is kept, and until it is open
 	committer *delivery.Committer
-	room      *delivery.Room
+	disk      *delivery.DiskSpace
 	handover  *delivery.Handover
 	streams   []*stream
 	pollers   []poller
@@ -96,11 +96,11 @@ func Start(o Options) (*Collector, error) {
 	if o.Config.DB != "" {
 		folder = filepath.Dir(o.Config.DB)
 	}
-	c.room = delivery.NewRoom(folder, o.Log)
+	c.disk = delivery.NewDiskSpace(folder, o.Log)
 	if o.statfs != nil {
-		c.room.Statfs = o.statfs
+		c.disk.Statfs = o.statfs
 	}
-	c.handover = delivery.NewHandover(c.queue, c.committer, c.room, o.Log)
+	c.handover = delivery.NewHandover(c.queue, c.committer, c.disk, o.Log)
 	if o.scratch == nil {
 		o.scratch = tempFile
 	}
@@ -217,7 +217,7 @@ func (c *Collector) run(ctx context.Context) {
 		look := newTypeLook(c.client, shared)
 		polling.Go(func() { c.protect("types", func() { look.run(ctx) }) })
 	}
-	polling.Go(func() { c.protect("room", func() { c.room.Watch(ctx) }) })
+	polling.Go(func() { c.protect("room", func() { c.disk.Watch(ctx) }) })
 	c.protect("accounts", func() { c.sayOthers(ctx) })
 	c.protect("summary", func() { c.summarize(ctx) })
 	polling.Wait()
@@ -256,7 +256,7 @@ func (c *Collector) tryOpen() error {
 			return err
 		}
 		c.store, c.committer.Store = s, s
-		if copied := s.TakenOver(); copied != "" {
+		if copied := s.Migrated(); copied != "" {
 			c.log.Info("the db of an earlier version is taken over", "copy", copied,
 				"means", "positions now go by account; an earlier version of the plugin reads the copy alone")
 		}

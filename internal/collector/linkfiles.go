@@ -21,9 +21,9 @@ const (
 	// linkPatience is how long a file may be refused, under fresh links too, before
 	// the log goes on without it.
 	linkPatience = 6 * time.Hour
-	// maxOdd is after how many times a file that came odd each time in another way
+	// maxSuspect is after how many times a file that came odd each time in another way
 	// is taken as it is.
-	maxOdd = 8
+	maxSuspect = 8
 	// slotPatience is how long a download waits for those of other types, which may
 	// hang.
 	slotPatience = 20 * time.Second
@@ -49,19 +49,19 @@ type linkPage struct {
 	pos   position.Links // after what is in the queue
 	saved time.Time      // when pos was last put there
 
-	odd       map[string]oddFile   // by path: what could not be read and has not been confirmed
-	asked     time.Time            // when the page came
-	first     map[string]time.Time // by path: when it is first asked in this run whether it fails for good
-	sample    mimecast.SIEMLink    // of a file of the page that was delivered; zero if there is none
-	restarted time.Time            // when it last started from the earliest logs
-	rest      time.Duration        // before the next request
+	suspects  map[string]suspectFile // by path: what could not be read and has not been confirmed
+	asked     time.Time              // when the page came
+	first     map[string]time.Time   // by path: when it is first asked in this run whether it fails for good
+	sample    mimecast.SIEMLink      // of a file of the page that was delivered; zero if there is none
+	restarted time.Time              // when it last started from the earliest logs
+	rest      time.Duration          // before the next request
 }
 
 // errAnew ends the work on a page: the position has gone elsewhere.
 var errAnew = errors.New("the position leads elsewhere")
 
-// oddFile is what a file was when something in it could not be read.
-type oddFile struct {
+// suspectFile is what a file was when something in it could not be read.
+type suspectFile struct {
 	size  int64
 	sum   uint64
 	times int
@@ -125,7 +125,7 @@ func (p *linkPage) files(ctx context.Context, list []mimecast.SIEMLink) (m misse
 			}
 			return p.file(ctx, d)
 		}()
-		var odd oddity
+		var odd suspect
 		switch {
 		case err == nil:
 		case ctx.Err() != nil, errors.Is(err, errAnew):
@@ -158,7 +158,7 @@ func (p *linkPage) late(ctx context.Context) map[string]bool {
 // one that is late counts as it is.
 func (p *linkPage) download(ctx context.Context, list []mimecast.SIEMLink, late map[string]bool, to chan<- download) {
 	for _, l := range list {
-		slot := p.takeSlot(ctx)
+		slot := p.acquireSlot(ctx)
 		if slot == nil {
 			return
 		}
@@ -174,9 +174,9 @@ type linkSlot struct {
 	free   func()
 }
 
-// takeSlot waits for a slot that the types share, and after a while for the type's own
+// acquireSlot waits for a slot that the types share, and after a while for the type's own
 // too, which has no memory. It returns nil when ctx ends.
-func (p *linkPage) takeSlot(ctx context.Context) *linkSlot {
+func (p *linkPage) acquireSlot(ctx context.Context) *linkSlot {
 	patience := time.NewTimer(slotPatience)
 	defer patience.Stop()
 	turn := p.shared.slots.Line()
@@ -257,11 +257,11 @@ func (p *linkPage) file(ctx context.Context, f download) error {
 	defer p.shared.readers.Leave()
 	d.saw = func(code []byte) { p.s.from.saw(seen, code) }
 	err := p.decode(ctx, f.link.Path, d)
-	var odd oddity
+	var odd suspect
 	switch {
 	case errors.As(err, &odd):
-		o := p.odd[f.link.Path]
-		p.odd[f.link.Path] = oddFile{f.body.size, f.body.sum, o.times + 1}
+		o := p.suspects[f.link.Path]
+		p.suspects[f.link.Path] = suspectFile{f.body.size, f.body.sum, o.times + 1}
 		return fmt.Errorf("%s: %w at %d", f.link, odd, odd.offset)
 	case errors.Is(err, errMismatch):
 		p.s.log.Warn("a file is not the one that was begun before; delivering all of it again",
@@ -289,11 +289,11 @@ func (p *linkPage) file(ctx context.Context, f download) error {
 // decoding returns a pass over a file, from the position on. What is odd in it is
 // confirmed when it came alike before, or came odd often.
 func (p *linkPage) decoding(f download) *decoding {
-	was, path := p.odd[f.link.Path], f.link.Path
+	was, path := p.suspects[f.link.Path], f.link.Path
 	d := &decoding{
 		batch: f.body, name: path, json: true, mayBeBare: true, out: p.s.out, memory: p.s.memory, log: p.s.log,
 		collected: p.s.client.Now(), accounts: record.NewAccounts("accountId"), ids: fileIDs{extras: p.s.extras}, idFile: path,
-		confirmed: was.times > 0 && (was.size == f.body.size && was.sum == f.body.sum || was.times >= maxOdd),
+		confirmed: was.times > 0 && (was.size == f.body.size && was.sum == f.body.sum || was.times >= maxSuspect),
 	}
 	typeOf := logTypes()
 	d.origin = func(string) record.Origin {

@@ -64,7 +64,7 @@ func (p *links) load(s *checkpoint.Store) error {
 		}
 	}
 	if !found {
-		p.s.log.Info("no position yet: starting from initial_lookback", "initial_lookback", config.Spell(p.lookback))
+		p.s.log.Info("no position yet: starting from initial_lookback", "initial_lookback", config.FormatDuration(p.lookback))
 		return nil
 	}
 	// A position without a time gives a day that firstDay raises to the earliest.
@@ -81,7 +81,7 @@ func (p *links) load(s *checkpoint.Store) error {
 
 // poll reads page after page.
 func (p *links) poll(ctx context.Context) error {
-	p.at.odd, p.at.first, p.left = map[string]oddFile{}, map[string]time.Time{}, map[uint64]bool{}
+	p.at.suspects, p.at.first, p.left = map[string]suspectFile{}, map[string]time.Time{}, map[uint64]bool{}
 	for more := true; ; {
 		page, err := p.page(ctx, more)
 		if err == nil {
@@ -234,7 +234,7 @@ func (p *links) deliver(ctx context.Context, page mimecast.SIEMPage) (more bool,
 			return false, err
 		}
 	}
-	clear(p.at.odd)
+	clear(p.at.suspects)
 	clear(p.at.first)
 	next := p.at.pos.Keep(page.Links)
 	leads := page.Next != p.at.pos.Cursor

@@ -57,7 +57,7 @@ func BenchmarkDeliverFile(b *testing.B) {
 	for b.Loop() {
 		for n, file := range files {
 			p := c.pollers[n].(*links)
-			p.at.odd = map[string]oddFile{}
+			p.at.suspects = map[string]suspectFile{}
 			body, err := spool(bytes.NewReader(file), linkMemory, share, nil)
 			if err != nil {
 				b.Fatal(err)

@@ -45,7 +45,7 @@ type linksShared struct {
 // spend waits until a call may be made, and counts it.
 func (s *linksShared) spend(ctx context.Context, urgent bool) error {
 	began := time.Now()
-	err := s.quota.take(ctx, urgent)
+	err := s.quota.acquire(ctx, urgent)
 	s.waited.Add(int64(time.Since(began)))
 	if err != nil {
 		return err

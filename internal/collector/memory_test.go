@@ -16,7 +16,7 @@ func TestWithTheLeastMemory(t *testing.T) {
 	check := func(t *testing.T, r *rig) {
 		r.memory = &memory.Budget{}
 		others := r.memory.Share()
-		others.Take(memory.DefaultLimit)
+		others.Reserve(memory.DefaultLimit)
 		r.start()
 		for range sized(600, 200) {
 			r.handover.Drain(r.host, time.Now().Add(700*time.Millisecond))
@@ -27,7 +27,7 @@ func TestWithTheLeastMemory(t *testing.T) {
 			if size > least+2*pieceSize {
 				t.Errorf("%d bytes are in flight", size)
 			}
-			if n := r.collector.memory.Taken(); n > 5<<20 {
+			if n := r.collector.memory.Reserved(); n > 5<<20 {
 				t.Errorf("%d bytes are taken", n)
 			}
 			r.host.tick(t, 1<<20)
@@ -35,11 +35,11 @@ func TestWithTheLeastMemory(t *testing.T) {
 		}
 		r.run(time.Minute)
 		r.clean()
-		if n := r.collector.memory.Taken(); n != 0 {
+		if n := r.collector.memory.Reserved(); n != 0 {
 			t.Errorf("%d bytes are taken at the end", n)
 		}
 		r.stop()
-		if n := r.memory.Taken(); n != memory.DefaultLimit {
+		if n := r.memory.Reserved(); n != memory.DefaultLimit {
 			t.Errorf("%d bytes are taken after the block's end", n)
 		}
 	}

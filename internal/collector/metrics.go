@@ -64,7 +64,7 @@ func (c *Collector) Series() []metric.Series {
 		add(metric.Commits, func() float64 { return float64(c.committer.Commits().Tried) })
 		add(metric.CommitSeconds, func() float64 { return c.committer.Commits().Took.Seconds() })
 		add(metric.CommitFailures, func() float64 { return float64(c.committer.Commits().Failed) })
-		add(metric.Room, func() float64 { return float64(c.room.Available()) })
+		add(metric.DiskSpace, func() float64 { return float64(c.disk.Available()) })
 	}
 	total(metric.Kept, func(m measures) uint64 { return uint64(m.ids) })
 	return all

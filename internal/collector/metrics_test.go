@@ -103,7 +103,7 @@ func TestMetricsAgreeWithTheAccount(t *testing.T) {
 					t.Errorf("%s is %v in a quiet block", empty.Metric().Name, n)
 				}
 			}
-			for _, some := range []metric.ID{metric.Known, metric.Retries, metric.Tokens, metric.Commits, metric.Kept, metric.Received, metric.Room} {
+			for _, some := range []metric.ID{metric.Known, metric.Retries, metric.Tokens, metric.Commits, metric.Kept, metric.Received, metric.DiskSpace} {
 				if r.metric(some, "") == 0 {
 					t.Errorf("%s is 0", some.Metric().Name)
 				}

@@ -42,7 +42,7 @@ func (s *stream) tell(ctx context.Context, n notice) error {
 // tellDue puts the notices into the queue that the report has made since the last
 // call.
 func (s *stream) tellDue(ctx context.Context) error {
-	for _, n := range s.report.takeNotices() {
+	for _, n := range s.report.dueNotices() {
 		if err := s.tell(ctx, n); err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ var errClock = errors.New("the service's clock is another one")
 type paged struct {
 	s        *stream
 	log      mimecast.Log    // its Family is log_source
-	kind     string          // see [mimecast.PageRequest].Kind
+	kind     string          // see [mimecast.PageRequest].FeedType
 	logType  string          // the kind, or the log's Name
 	filter   mimecast.Filter // nil: all events
 	pageSize int
@@ -110,7 +110,7 @@ func (p *paged) load(s *checkpoint.Store) error {
 	}
 	p.s.report.keepsIDs(len(p.delivered))
 	if p.pos.IsZero() {
-		p.s.log.Info("no position yet: starting from initial_lookback", "initial_lookback", config.Spell(p.lookback))
+		p.s.log.Info("no position yet: starting from initial_lookback", "initial_lookback", config.FormatDuration(p.lookback))
 	}
 	p.s.report.starts(p.pos.LastPoll)
 	return nil
@@ -168,7 +168,7 @@ func (p *paged) pollOnce(ctx context.Context, b *mimecast.Backoff) error {
 		if err != nil {
 			return p.giveUp(ctx, b, run, err)
 		}
-		circle, err := p.takeAll(ctx, run, page.Events)
+		circle, err := p.deliverAll(ctx, run, page.Events)
 		if err != nil {
 			return err
 		}
@@ -278,7 +278,7 @@ func (p *paged) checkTenant(ctx context.Context) error {
 		return nil
 	}
 	from.sayOther(p.s.log, now, "this log starts from initial_lookback; some events may come again",
-		"initial_lookback", config.Spell(p.lookback))
+		"initial_lookback", config.FormatDuration(p.lookback))
 	if err := p.s.tell(ctx, comesAgain("the position was another customer's", time.Time{})); err != nil {
 		return err
 	}
@@ -316,7 +316,7 @@ func (p *paged) page(ctx context.Context, run *pagedRun) (mimecast.Page, error) 
 			run.older = true
 			continue
 		}
-		if isRefusal && !refusal.Retryable && !mimecast.IsCredentials(err) {
+		if isRefusal && !refusal.Retryable && !mimecast.IsAccessRefused(err) {
 			refusals++
 		}
 		if (run.ask.Token != "" || !p.log.OldestFirst) && (refusals > 1 || time.Since(began) > tokenPatience) {
@@ -332,10 +332,10 @@ func (p *paged) page(ctx context.Context, run *pagedRun) (mimecast.Page, error) 
 	}
 }
 
-// takeAll takes a page's events. It reports whether an earlier page of the poll
+// deliverAll takes a page's events. It reports whether an earlier page of the poll
 // had just the same. Those of such a page that have no id are not taken: they are
 // no more events.
-func (p *paged) takeAll(ctx context.Context, run *pagedRun, events []mimecast.Event) (again bool, err error) {
+func (p *paged) deliverAll(ctx context.Context, run *pagedRun, events []mimecast.Event) (again bool, err error) {
 	if len(events) == 0 {
 		run.empty++
 		return false, nil
@@ -353,7 +353,7 @@ func (p *paged) takeAll(ctx context.Context, run *pagedRun, events []mimecast.Ev
 		if again && e.ID == "" || run.beyond(e) {
 			continue
 		}
-		if err := p.take(ctx, run, e); err != nil {
+		if err := p.deliver(ctx, run, e); err != nil {
 			return again, err
 		}
 	}
@@ -404,8 +404,8 @@ func upTo(pos position.Paged) time.Time {
 	return pos.LastPoll
 }
 
-// take appends an event to the open piece unless it was delivered before.
-func (p *paged) take(ctx context.Context, run *pagedRun, e mimecast.Event) error {
+// deliver appends an event to the open piece unless it was delivered before.
+func (p *paged) deliver(ctx context.Context, run *pagedRun, e mimecast.Event) error {
 	id := run.idOf(e)
 	if kept, known := p.delivered[id.Hash]; known {
 		p.s.report.stats.Known(1)

@@ -57,7 +57,7 @@ func (p *paged) newRun() *pagedRun {
 	if to.Before(from) {
 		to = from
 	}
-	run.ask = mimecast.PageRequest{From: from, To: to, Kind: p.kind, Filter: p.filter, Size: p.pageSize, AccountCode: p.customer}
+	run.ask = mimecast.PageRequest{From: from, To: to, FeedType: p.kind, Filter: p.filter, Size: p.pageSize, AccountCode: p.customer}
 	return run
 }
 

@@ -101,8 +101,8 @@ func (q *quota) load(s *checkpoint.Store, k checkpoint.Key) error {
 	return nil
 }
 
-// take waits until a call may be made, and counts it. An urgent one goes first.
-func (q *quota) take(ctx context.Context, urgent bool) error {
+// acquire waits until a call may be made, and counts it. An urgent one goes first.
+func (q *quota) acquire(ctx context.Context, urgent bool) error {
 	if urgent {
 		q.wait(1)
 		defer q.wait(-1)

@@ -17,7 +17,7 @@ func TestQuotasOfTenants(t *testing.T) {
 			q := quotas.of(host, appID, log)
 			began := time.Now()
 			for range calls {
-				if err := q.take(t.Context(), true); err != nil {
+				if err := q.acquire(t.Context(), true); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -68,8 +68,8 @@ type report struct {
 
 	// The position of the last line on catching up, or the first that was late, and
 	// when that was. Zero when the position is not late.
-	mark   time.Time
-	marked time.Time
+	progressFrom time.Time
+	progressAt   time.Time
 
 	stats  delivery.Stats
 	was    uint64 // records as of the last summary
@@ -109,17 +109,17 @@ func (r *report) progress() {
 	now, age := time.Now(), r.now().Sub(r.position)
 	switch {
 	case r.position.IsZero() || age <= lateAfter:
-		r.marked = time.Time{}
+		r.progressAt = time.Time{}
 		return
-	case r.marked.IsZero() || r.position.Before(r.mark):
-		r.mark, r.marked = r.position, now
+	case r.progressAt.IsZero() || r.position.Before(r.progressFrom):
+		r.progressFrom, r.progressAt = r.position, now
 		return
 	}
-	moved, took := r.position.Sub(r.mark), now.Sub(r.marked)
+	moved, took := r.position.Sub(r.progressFrom), now.Sub(r.progressAt)
 	if moved == 0 || took < time.Minute {
 		return
 	}
-	r.mark, r.marked = r.position, now
+	r.progressFrom, r.progressAt = r.position, now
 	gain := moved.Minutes()/took.Minutes() - 1 // less the minute that comes with each
 	if gain < 0.1 {
 		r.log.Info("not catching up", "position_age", r.age())
@@ -156,7 +156,7 @@ func (r *report) fails(err error, retry time.Duration) {
 	defer r.mu.Unlock()
 	now := time.Now()
 	r.retries++
-	r.refused = mimecast.IsCredentials(err) || isLack(err)
+	r.refused = mimecast.IsAccessRefused(err) || isLack(err)
 	r.lacking = isLack(err) && r.mayLack && !r.answered && r.position.IsZero()
 	kind, again := kindOf(err), reminder
 	if isLack(err) {
@@ -183,7 +183,7 @@ func (r *report) fails(err error, retry time.Duration) {
 		args = append(args, "failing_for", now.Sub(r.since).Round(time.Second).String())
 	}
 	say := r.log.Warn
-	if mimecast.IsCredentials(err) && !isLack(err) {
+	if mimecast.IsAccessRefused(err) && !isLack(err) {
 		say = r.log.Error
 	}
 	if isLack(err) && r.lack != nil && !r.lack.first(now) {
@@ -283,7 +283,7 @@ func (r *report) checkGap() {
 		r.gap = true
 		r.notices = append(r.notices, notice{"error", "logs are lost: the service no longer keeps them", r.position, r.now().Add(-r.keeps)})
 		r.log.Error("logs are lost: the service no longer keeps them",
-			"kept_for", config.Spell(r.keeps), "position", r.position.UTC().Format(time.RFC3339), "position_age", r.age())
+			"kept_for", config.FormatDuration(r.keeps), "position", r.position.UTC().Format(time.RFC3339), "position_age", r.age())
 	}
 }
 
@@ -325,8 +325,8 @@ func (r *report) state() metric.State {
 	return metric.UpToDate
 }
 
-// takeNotices returns the notices that are to be told, each once.
-func (r *report) takeNotices() []notice {
+// dueNotices returns the notices that are to be told, each once.
+func (r *report) dueNotices() []notice {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	due := r.notices

@@ -279,7 +279,7 @@ func (p *siem) save(ctx context.Context) error {
 // is odd in it counts only when it comes alike twice: otherwise the batch is
 // asked for again.
 func (p *siem) deliverBatch(ctx context.Context, f *fetched) error {
-	var was oddity
+	var was suspect
 	changes, alike, confirmed := 0, 0, false
 	defer func() { f.Close() }() // the last one
 	defer p.s.out.Discard()      // what a pass that failed has left: no later move may take it along
@@ -291,7 +291,7 @@ func (p *siem) deliverBatch(ctx context.Context, f *fetched) error {
 		if err == nil {
 			return p.finish(ctx, f, d, seen)
 		}
-		odd := oddity{}
+		odd := suspect{}
 		switch {
 		case errors.As(err, &odd):
 			again, err := p.fetch.fetch(ctx, f.request)

@@ -64,7 +64,7 @@ func spool(body io.Reader, keep int, from *memory.Share, newFile func() (scratch
 	s := &spooled{from: from, mem: spools.Get().(*bytes.Buffer)}
 	n, err := io.CopyN(s.mem, in, int64(keep))
 	s.taken = s.mem.Cap()
-	s.from.Take(s.taken)
+	s.from.Reserve(s.taken)
 	if err == nil {
 		// It may be larger; the file takes what is in memory first.
 		if s.file, err = newFile(); err != nil {
@@ -146,7 +146,7 @@ func (s *spooled) Close() {
 
 func (s *spooled) freeMemory() {
 	if s.mem != nil {
-		s.from.Return(s.taken)
+		s.from.Release(s.taken)
 		s.mem.Reset()
 		spools.Put(s.mem)
 		s.mem = nil

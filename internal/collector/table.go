@@ -63,10 +63,10 @@ func parts(cfg config.Config) []part {
 			}
 		case p < 0:
 			add(part{log: name}, name)
-		case paged[p].Kinds == nil:
+		case paged[p].FeedTypes == nil:
 			add(part{log: name, paged: &paged[p]}, name)
 		default:
-			for _, kind := range cfg.Kinds(name) {
+			for _, kind := range cfg.FeedTypes(name) {
 				add(part{log: name, paged: &paged[p], kind: kind}, name+":"+kind)
 			}
 		}

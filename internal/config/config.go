@@ -49,7 +49,7 @@ type Config struct {
 	SIEMTypes       []string        // of SIEM in API 2.0, each once, as Mimecast spells them; nil with 1.0
 	PageSize        int
 	Filters         []mimecast.Filter // that do narrow down, at most one for a log
-	ThreatFeeds     []string          // kinds of [mimecast.ThreatIntel]
+	ThreatFeeds     []string          // feed types of [mimecast.ThreatIntel]
 	InitialLookback time.Duration
 	Overlap         time.Duration
 	PollInterval    time.Duration
@@ -77,14 +77,14 @@ func (c Config) Filter(log string) mimecast.Filter {
 	return nil
 }
 
-// Kinds returns the kinds to collect of a log that is divided in kinds.
-func (c Config) Kinds(log string) []string {
+// FeedTypes returns the feed types to collect of a log that is divided into some.
+func (c Config) FeedTypes(log string) []string {
 	if log == mimecast.ThreatIntel().Name {
 		return c.ThreatFeeds
 	}
 	for _, l := range mimecast.Logs() {
 		if l.Name == log {
-			return l.Kinds
+			return l.FeedTypes
 		}
 	}
 	return nil

@@ -16,8 +16,8 @@ func LogDocs(sample func(log string) string) string {
 		fmt.Fprintf(&b, "## `%s`\n\n| | |\n|---|---|\n", l.Name)
 		row := func(what, text string) { fmt.Fprintf(&b, "| %s | %s |\n", what, text) }
 		kind := "`" + l.Name + "`"
-		if l.Kinds != nil {
-			kind = code(l.Kinds) + ", by the feed"
+		if l.FeedTypes != nil {
+			kind = code(l.FeedTypes) + ", by the feed"
 		}
 		row("`log_source`, `log_type`", "`"+l.Family+"`, "+kind)
 		endpoint := fmt.Sprintf("[`POST %s`](%s)", l.Endpoint.Path, l.Endpoint.Page)
@@ -36,7 +36,7 @@ func LogDocs(sample func(log string) string) string {
 		row("position", positionOf(l))
 		furthest := "not documented; `initial_lookback` decides at the start"
 		if l.Keeps > 0 {
-			furthest = Spell(l.Keeps) + ", as Mimecast documents it, less ten minutes"
+			furthest = FormatDuration(l.Keeps) + ", as Mimecast documents it, less ten minutes"
 		}
 		row("furthest back", furthest)
 		if options := optionsOf(l.Name); options != "" {
@@ -61,7 +61,7 @@ func positionOf(l mimecast.Log) string {
 	if l.OldestFirst {
 		return "oldest first: the time up to which pages were read"
 	}
-	return "newest first: the end of the last window of at most " + Spell(24*time.Hour) + " that was read to its last page"
+	return "newest first: the end of the last window of at most " + FormatDuration(24*time.Hour) + " that was read to its last page"
 }
 
 // optionsOf returns the options that are named after a log.

@@ -66,7 +66,7 @@ func (s *settings) options() []Option {
 		{"url_route", "", "", "Only URL protect events of mails on this route: " + code(mimecast.KnownRoutes()) + ".", oneOf(&s.url.Route, mimecast.KnownRoutes())},
 		{"attachment_result", "", "", "Only attachment protect events with this result: " + code(mimecast.KnownResults()) + ".", oneOf(&s.attachment.Result, mimecast.KnownResults())},
 		{"audit_categories", "", "", "Only audit events of these categories, separated by commas, as Mimecast's `/api/audit/get-categories` spells them, for instance `authentication_logs`.", list(&s.audit.Categories)},
-		{"threat_intel_feeds", "", strings.Join(mimecast.ThreatIntel().Kinds, ","), "Feeds of `threat_intel`: " + code(mimecast.ThreatIntel().Kinds) + ".", wordsOf(&c.ThreatFeeds, mimecast.ThreatIntel().Kinds)},
+		{"threat_intel_feeds", "", strings.Join(mimecast.ThreatIntel().FeedTypes, ","), "Feeds of `threat_intel`: " + code(mimecast.ThreatIntel().FeedTypes) + ".", wordsOf(&c.ThreatFeeds, mimecast.ThreatIntel().FeedTypes)},
 		{"impersonation_tagged_malicious", "tagged_malicious", "", "Only impersonation events that were (`true`) or were not (`false`) tagged malicious.", trueFalse(&filter.TaggedMalicious)},
 		{"impersonation_search_field", "search_field", "", "Field that `impersonation_query` is looked for in: " + code(mimecast.KnownSearchFields()) + ".", oneOf(&filter.SearchField, mimecast.KnownSearchFields())},
 		{"impersonation_query", "query", "", "Only impersonation events with this text. Needed with `impersonation_search_field`.", text(&filter.Query)},
@@ -149,8 +149,8 @@ func LogsMarkdown() string {
 	row(SIEMCI, SIEMCI, "by the record's type", mimecast.SIEMEventsCI())
 	for _, l := range mimecast.Logs() {
 		kind := "`" + l.Name + "`"
-		if l.Kinds != nil {
-			kind = code(l.Kinds)
+		if l.FeedTypes != nil {
+			kind = code(l.FeedTypes)
 		}
 		row(l.Name, l.Family, kind, l.Endpoint)
 	}

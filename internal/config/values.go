@@ -210,7 +210,7 @@ func duration(to *time.Duration, low, high time.Duration) setter {
 	return func(p *parser, key, value string) {
 		d, ok := parseDuration(value)
 		if !ok || d < low || d > high {
-			p.problem(key, "%s is not a time from %s to %s, written like 30s, 5m, 1h or 7d", quote(value), Spell(low), Spell(high))
+			p.problem(key, "%s is not a time from %s to %s, written like 30s, 5m, 1h or 7d", quote(value), FormatDuration(low), FormatDuration(high))
 		}
 		*to = d
 	}
@@ -232,8 +232,8 @@ func parseDuration(v string) (time.Duration, bool) {
 	return time.Duration(n) * unit, true
 }
 
-// Spell writes a time as an option would.
-func Spell(d time.Duration) string {
+// FormatDuration writes a time as an option would.
+func FormatDuration(d time.Duration) string {
 	for _, u := range []struct {
 		unit time.Duration
 		name string

@@ -48,25 +48,25 @@ var ErrFull = errors.New("full")
 type Handover struct {
 	queue     *Queue
 	committer *Committer
-	room      *Room
+	disk      *DiskSpace
 	log       *slog.Logger
 	now       func() time.Time
 
-	ledger  ledger
-	tags    tags
-	current *piece // being handed over
-	paused  bool
-	resumed time.Time // when the last pause ended
-	handed  int64     // bytes handed over
-	refused time.Time // when it was last said that the host took nothing
-	doubted time.Time // when it was last said that the host's count is in doubt
-	again   bool      // the latest doubt came soon after
+	ledger       ledger
+	tags         tags
+	current      *piece // being handed over
+	paused       bool
+	resumed      time.Time // when the last pause ended
+	handed       int64     // bytes handed over
+	refused      time.Time // when it was last said that the host took nothing
+	doubted      time.Time // when it was last said that the host's count is in doubt
+	doubtedAgain bool      // the latest doubt came soon after
 }
 
 // NewHandover returns a hand-over of what is in the queue.
-func NewHandover(q *Queue, c *Committer, r *Room, log *slog.Logger) *Handover {
+func NewHandover(q *Queue, c *Committer, r *DiskSpace, log *slog.Logger) *Handover {
 	now := time.Now()
-	return &Handover{queue: q, committer: c, room: r, log: log, now: time.Now, ledger: ledger{countedAt: now}, resumed: now}
+	return &Handover{queue: q, committer: c, disk: r, log: log, now: time.Now, ledger: ledger{countedAt: now}, resumed: now}
 }
 
 // Pause keeps the instance from handing over anything until Resume.
@@ -95,8 +95,8 @@ func (h *Handover) Drain(host Host, deadline time.Time) {
 			break
 		}
 		h.current = p
-		if !h.room.has(h.handed, len(p.buf)) {
-			h.room.refused.Store(true)
+		if !h.disk.has(h.handed, len(p.buf)) {
+			h.disk.refused.Store(true)
 			break
 		}
 		if err := h.give(host, p); err != nil {
@@ -165,7 +165,7 @@ func (h *Handover) append(host Host, p *piece, records int, buf []byte, change *
 	}
 	h.handed += int64(len(buf))
 	h.ledger.gave(records, len(buf), change, h.now())
-	h.queue.memory.Take(len(buf))
+	h.queue.memory.Reserve(len(buf))
 	return nil
 }
 
@@ -205,7 +205,7 @@ func (h *Handover) say(e event) {
 		return
 	case agrees:
 		level := slog.LevelInfo
-		if h.again {
+		if h.doubtedAgain {
 			level = slog.LevelDebug
 		}
 		h.log.Log(context.Background(), level, "the host's count of records can be used again", "handed_over", l.total, "counted", l.counted)
@@ -218,7 +218,7 @@ func (h *Handover) say(e event) {
 		why = "it has stood still for " + stuckAfter.String() + ", because all was dropped before or the host's main thread is held up"
 	}
 	now, level := h.now(), slog.LevelWarn
-	if h.again = !h.doubted.IsZero() && now.Sub(h.doubted) < reminder; h.again {
+	if h.doubtedAgain = !h.doubted.IsZero() && now.Sub(h.doubted) < reminder; h.doubtedAgain {
 		level = slog.LevelDebug
 	} else {
 		h.doubted = now
@@ -233,6 +233,6 @@ func (h *Handover) confirm() {
 	for _, c := range h.ledger.settled() {
 		h.committer.add(c)
 	}
-	h.room.taken.Store(h.ledger.released)
-	h.queue.memory.Return(h.ledger.left())
+	h.disk.drained.Store(h.ledger.released)
+	h.queue.memory.Release(h.ledger.left())
 }

@@ -23,8 +23,8 @@ const (
 	// stuckAfter is how long the host may take nothing, without a pause, before
 	// that is said.
 	stuckAfter = time.Minute
-	// takenAfter is how long the host takes for an append when all is well.
-	takenAfter = time.Second
+	// drainedAfter is how long the host takes for an append when all is well.
+	drainedAfter = time.Second
 )
 
 // Counts are a host's numbers of one instance.
@@ -77,7 +77,7 @@ type unit struct {
 	change  *checkpoint.Change
 	at      time.Time
 	counted bool // or no longer held against the host's room
-	taken   bool // as far as can be guessed
+	drained bool // as far as can be guessed
 }
 
 // event is what a look at the host's count has found out.
@@ -138,10 +138,10 @@ func (l *ledger) left() int {
 	return n
 }
 
-// take notes that the host has taken an append, as far as is known.
-func (l *ledger) take(u *unit) {
-	if !u.taken {
-		u.taken = true
+// drain notes that the host has taken an append, as far as is known.
+func (l *ledger) drain(u *unit) {
+	if !u.drained {
+		u.drained = true
 		l.held -= u.bytes
 		l.gone += u.bytes
 	}
@@ -230,7 +230,7 @@ func (l *ledger) release(u *unit) {
 		return
 	}
 	u.counted = true
-	l.take(u)
+	l.drain(u)
 	l.inFlight -= u.bytes
 	l.appends--
 	l.released += int64(u.bytes)
@@ -246,10 +246,10 @@ func (l *ledger) guess(resumed, now time.Time) {
 			since = resumed
 		}
 		age := now.Sub(since)
-		if age < takenAfter {
+		if age < drainedAfter {
 			return
 		}
-		l.take(u)
+		l.drain(u)
 		if age >= lag {
 			l.safe = max(l.safe, u.total)
 			l.release(u)
@@ -267,7 +267,7 @@ func (l *ledger) end() {
 		return
 	}
 	for _, u := range l.sent {
-		if u.taken {
+		if u.drained {
 			l.safe = max(l.safe, u.total)
 		}
 	}

@@ -13,7 +13,7 @@ func Note(ctx context.Context, q *Queue, key checkpoint.Key, stats *Stats, tag s
 	p := newPiece(key, stats, q.memory)
 	p.tag = tag
 	p.buf = append(p.buf, record...)
-	p.take()
+	p.reserve()
 	p.records, p.totals = 1, Totals{Records: 1}
 	return q.put(ctx, p)
 }

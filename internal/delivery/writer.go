@@ -129,7 +129,7 @@ func (w *Writer) hold() {
 // close gives the open piece its changes of position: after is that of all its
 // records.
 func (w *Writer) close(after checkpoint.Change) {
-	w.open.take()
+	w.open.reserve()
 	if w.open.records < 2 {
 		w.lastID = 0 // nothing is written before
 	}

@@ -26,10 +26,10 @@ const (
 // Budget is the memory that the blocks of a process may take together. The zero
 // value is one of [DefaultLimit]. It is safe for concurrent use.
 type Budget struct {
-	limit  atomic.Int64 // 0: DefaultLimit
-	taken  atomic.Int64
-	active atomic.Int64 // shares of which something is taken
-	shares atomic.Int64
+	limit    atomic.Int64 // 0: DefaultLimit
+	reserved atomic.Int64
+	active   atomic.Int64 // shares that have reserved something
+	shares   atomic.Int64
 }
 
 // Set sets the budget to a size as [ParseSize] reads it. It changes nothing for an
@@ -56,8 +56,8 @@ func (b *Budget) Limit() int64 {
 	return DefaultLimit
 }
 
-// Taken returns how many bytes are taken of all shares.
-func (b *Budget) Taken() int64 { return b.taken.Load() }
+// Reserved returns how many bytes all shares have reserved.
+func (b *Budget) Reserved() int64 { return b.reserved.Load() }
 
 // Share returns the share of one more block, to be closed.
 func (b *Budget) Share() *Share {
@@ -65,11 +65,11 @@ func (b *Budget) Share() *Share {
 }
 
 // portion returns how many bytes a block may take of a limit, where so many bytes are
-// taken by so many active blocks. Half of the limit is for what has no owner: memory
+// reserved by so many active blocks. Half of the limit is for what has no owner: memory
 // that Go has not collected yet, and what the host's allocator keeps.
-func portion(limit, taken, active int64) int64 {
+func portion(limit, reserved, active int64) int64 {
 	limit /= 2
-	if taken >= limit {
+	if reserved >= limit {
 		return least
 	}
 	return min(max(limit/max(active, 1), least), most)

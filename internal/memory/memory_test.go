@@ -79,29 +79,29 @@ func TestSharesOfManyBlocks(t *testing.T) {
 			t.Errorf("%d blocks were there before", s.Before())
 		}
 		others = append(others, s)
-		s.Take(mega)
-		s.Take(mega)
+		s.Reserve(mega)
+		s.Reserve(mega)
 	}
-	first.Take(mega)
-	if want := DefaultLimit / 2 / 10; bound() != want || b.Taken() != 19*mega {
-		t.Errorf("%d of %d, not %d, with %d taken", bound(), DefaultLimit, want, b.Taken())
+	first.Reserve(mega)
+	if want := DefaultLimit / 2 / 10; bound() != want || b.Reserved() != 19*mega {
+		t.Errorf("%d of %d, not %d, with %d taken", bound(), DefaultLimit, want, b.Reserved())
 	}
-	first.Take(200 * mega)
+	first.Reserve(200 * mega)
 	if bound() != least {
 		t.Errorf("%d when all is taken", bound())
 	}
-	first.Return(201 * mega)
+	first.Release(201 * mega)
 	for i, s := range others {
 		if i%2 == 0 {
-			s.Return(2 * mega)
+			s.Release(2 * mega)
 		}
 		s.Close()
 		s.Close()
-		s.Take(mega)
-		s.Return(2 * mega)
+		s.Reserve(mega)
+		s.Release(2 * mega)
 	}
-	if bound() != most || b.Taken() != 0 || b.active.Load() != 0 || b.Share().Before() != 1 {
-		t.Errorf("%d when all is returned, %d taken, %d active", bound(), b.Taken(), b.active.Load())
+	if bound() != most || b.Reserved() != 0 || b.active.Load() != 0 || b.Share().Before() != 1 {
+		t.Errorf("%d when all is returned, %d taken, %d active", bound(), b.Reserved(), b.active.Load())
 	}
 }
 
@@ -131,7 +131,7 @@ func TestGateLetsInInTurn(t *testing.T) {
 				t.Errorf("%v are in, not %v", in, want)
 			}
 		}
-		other.Take(200 * mega) // all
+		other.Reserve(200 * mega) // all
 		quit, cancel := context.WithCancel(t.Context())
 		for n := range 6 {
 			ctx := t.Context()
@@ -145,7 +145,7 @@ func TestGateLetsInInTurn(t *testing.T) {
 		cancel()
 		g.Leave()
 		check(0, 1)
-		other.Return(200 * mega)
+		other.Release(200 * mega)
 		check(0, 1) // nobody has left
 		g.Leave()
 		check(0, 1, 3, 4, 5)
@@ -180,13 +180,13 @@ func TestBlocksThatTakeByBounds(t *testing.T) {
 			running.Go(func() {
 				defer s.Close()
 				for range 2000 {
-					if s.Taken() < s.Bound(least, most) && dice.IntN(3) > 0 {
-						s.Take(step)
-					} else if s.Taken() > 0 {
-						s.Return(step)
+					if s.Reserved() < s.Bound(least, most) && dice.IntN(3) > 0 {
+						s.Reserve(step)
+					} else if s.Reserved() > 0 {
+						s.Release(step)
 					}
-					if most := int64(DefaultLimit/2 + blocks*(least+step)); b.Taken() > most {
-						t.Errorf("%d bytes are taken", b.Taken())
+					if most := int64(DefaultLimit/2 + blocks*(least+step)); b.Reserved() > most {
+						t.Errorf("%d bytes are taken", b.Reserved())
 						return
 					}
 					time.Sleep(time.Millisecond)
@@ -194,8 +194,8 @@ func TestBlocksThatTakeByBounds(t *testing.T) {
 			})
 		}
 		running.Wait()
-		if b.Taken() != 0 {
-			t.Errorf("%d bytes are taken at the end", b.Taken())
+		if b.Reserved() != 0 {
+			t.Errorf("%d bytes are taken at the end", b.Reserved())
 		}
 	})
 }

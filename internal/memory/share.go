@@ -3,39 +3,39 @@ package memory
 import "sync/atomic"
 
 // Share is what one block takes of a [Budget]. It is active while anything of it is
-// taken. It is safe for concurrent use.
+// reserved. It is safe for concurrent use.
 type Share struct {
-	budget *Budget
-	before int
-	taken  atomic.Int64
-	closed atomic.Bool
+	budget   *Budget
+	before   int
+	reserved atomic.Int64
+	closed   atomic.Bool
 }
 
 // Before returns how many blocks of the process were there before this one.
 func (s *Share) Before() int { return s.before }
 
-// Taken returns how many bytes are taken.
-func (s *Share) Taken() int { return int(s.taken.Load()) }
+// Reserved returns how many bytes are reserved.
+func (s *Share) Reserved() int { return int(s.reserved.Load()) }
 
-// Take notes that n bytes are taken. It never waits: who takes asks [Share.Bound], or
+// Reserve notes that n bytes are used. It never waits: the caller asks [Share.Bound], or
 // waits at a [Gate], before.
-func (s *Share) Take(n int) {
+func (s *Share) Reserve(n int) {
 	if n == 0 || s.closed.Load() {
 		return
 	}
-	if s.taken.Add(int64(n)) == int64(n) {
+	if s.reserved.Add(int64(n)) == int64(n) {
 		s.budget.active.Add(1)
 	}
-	s.budget.taken.Add(int64(n))
+	s.budget.reserved.Add(int64(n))
 }
 
-// Return notes that n bytes which were taken are free again.
-func (s *Share) Return(n int) {
+// Release notes that n reserved bytes are free again.
+func (s *Share) Release(n int) {
 	if n == 0 || s.closed.Load() {
 		return
 	}
-	s.budget.taken.Add(-int64(n))
-	if s.taken.Add(-int64(n)) == 0 {
+	s.budget.reserved.Add(-int64(n))
+	if s.reserved.Add(-int64(n)) == 0 {
 		s.budget.active.Add(-1)
 	}
 }
@@ -44,18 +44,18 @@ func (s *Share) Return(n int) {
 // as one can be, low where it is as small.
 func (s *Share) Bound(low, high int) int {
 	b := s.budget
-	size := portion(b.Limit(), b.taken.Load(), b.active.Load())
+	size := portion(b.Limit(), b.reserved.Load(), b.active.Load())
 	return low + int(int64(high-low)*(size-least)/(most-least))
 }
 
-// Close gives everything back. What is taken and returned later does not count.
+// Close releases everything. What is reserved and released later does not count.
 func (s *Share) Close() {
 	if s.closed.Swap(true) {
 		return
 	}
 	s.budget.shares.Add(-1)
-	if n := s.taken.Swap(0); n != 0 {
+	if n := s.reserved.Swap(0); n != 0 {
 		s.budget.active.Add(-1)
-		s.budget.taken.Add(-n)
+		s.budget.reserved.Add(-n)
 	}
 }

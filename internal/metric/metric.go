@@ -57,7 +57,7 @@ const (
 	Commits
 	CommitSeconds
 	CommitFailures
-	Room
+	DiskSpace
 	Kept
 )
 
@@ -111,7 +111,7 @@ var table = [...]Metric{
 	Commits:        {"commits_total", true, nil, "Writes to the db, those that failed too"},
 	CommitSeconds:  {"commit_seconds_total", true, nil, "Time that writes to the db took"},
 	CommitFailures: {"commit_failures_total", true, nil, "Writes to the db that failed"},
-	Room:           {"storage_available_bytes", false, nil, "Bytes that the file system of the db has room for before nothing more is handed over"},
+	DiskSpace:      {"storage_available_bytes", false, nil, "Bytes that the file system of the db has room for before nothing more is handed over"},
 	Kept:           {"kept_ids", false, nil, "Ids of events that are kept, to know those that the service gives again"},
 }
 

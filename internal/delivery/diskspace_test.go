@@ -30,7 +30,7 @@ func TestRoomKnown(t *testing.T) {
 		"one byte":       {space{0, 1, nil}, 0},
 		"the largest":    {space{math.MaxInt64, math.MaxInt64, nil}, math.MaxInt64 - reserve},
 	} {
-		r := NewRoom("x", slog.New(slog.DiscardHandler))
+		r := NewDiskSpace("x", slog.New(slog.DiscardHandler))
 		r.Statfs = func(string) (uint64, uint64, error) { return test.answer.free, test.answer.total, test.answer.err }
 		if bytes, free, err := r.look(); bytes != test.bytes || free != test.answer.free || err != nil {
 			t.Errorf("%s: got %d, %d, %v, want %d", name, bytes, free, err, test.bytes)
@@ -56,7 +56,7 @@ func TestRoomKnown(t *testing.T) {
 func TestRoomOfAFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
-		r := NewRoom("x", slog.New(slog.NewTextHandler(&log, nil)))
+		r := NewDiskSpace("x", slog.New(slog.NewTextHandler(&log, nil)))
 		var now atomic.Pointer[space]
 		r.Statfs = func(string) (uint64, uint64, error) { s := now.Load(); return s.free, s.total, s.err }
 		ctx, cancel := context.WithCancel(context.Background())
@@ -65,7 +65,7 @@ func TestRoomOfAFullDisk(t *testing.T) {
 		step := func(answer space, has bool) {
 			t.Helper()
 			now.Store(&answer)
-			time.Sleep(2 * roomInterval)
+			time.Sleep(2 * diskInterval)
 			if r.has(1<<40, 1<<40) != has {
 				t.Errorf("%+v: has room: %v", answer, !has)
 			}

@@ -14,60 +14,60 @@ import (
 )
 
 const (
-	// roomInterval is how often the free space is looked at.
-	roomInterval = time.Second
+	// diskInterval is how often the free space is looked at.
+	diskInterval = time.Second
 	// reserve is what stays free on the file system of the db; on a small one
 	// it is a share.
 	reserve      = 64 << 20
 	reserveShare = 20
 )
 
-// Room keeps an eye on the file system that the db is on, which should be that
+// DiskSpace keeps an eye on the file system that the db is on, which should be that
 // of Fluent Bit's chunks too: the host does not tell when a chunk can't be
 // written, so nothing is handed over when there may be no room for it.
-type Room struct {
+type DiskSpace struct {
 	path string // a folder; empty: there is always room
 	log  *slog.Logger
 	// Statfs returns bytes. Tests replace it.
-	Statfs func(path string) (free, total uint64, err error)
-	latest atomic.Pointer[sample]
-	taken  atomic.Int64 // bytes handed over that the host has taken
+	Statfs  func(path string) (free, total uint64, err error)
+	latest  atomic.Pointer[diskSample]
+	drained atomic.Int64 // bytes handed over that the host has taken
 	// refused is set when there was no room for a piece.
 	refused atomic.Bool
 }
 
-// sample is the room there was at one time, in bytes, and what the host had
+// diskSample is the room there was at one time, in bytes, and what the host had
 // taken before: all that it takes later has to find its place in there.
-type sample struct{ bytes, taken int64 }
+type diskSample struct{ bytes, taken int64 }
 
-// NewRoom watches the file system of a folder; empty: there is always room.
-func NewRoom(path string, log *slog.Logger) *Room {
-	r := &Room{path: path, log: log, Statfs: statfs}
-	r.latest.Store(&sample{bytes: math.MaxInt64})
+// NewDiskSpace watches the file system of a folder; empty: there is always room.
+func NewDiskSpace(path string, log *slog.Logger) *DiskSpace {
+	r := &DiskSpace{path: path, log: log, Statfs: statfs}
+	r.latest.Store(&diskSample{bytes: math.MaxInt64})
 	return r
 }
 
 // has reports whether there is room for n more bytes, after so many were handed
 // over.
-func (r *Room) has(handed int64, n int) bool {
+func (r *DiskSpace) has(handed int64, n int) bool {
 	s := r.latest.Load()
 	return s.bytes-(handed-s.taken) >= int64(n)
 }
 
 // Available returns how many bytes may still be handed over: 1<<63 - 1 when there is
 // always room, and while the free space is unknown. It is safe for concurrent use.
-func (r *Room) Available() int64 { return max(r.latest.Load().bytes, 0) }
+func (r *DiskSpace) Available() int64 { return max(r.latest.Load().bytes, 0) }
 
 // Watch looks at the free space until ctx ends.
-func (r *Room) Watch(ctx context.Context) {
+func (r *DiskSpace) Watch(ctx context.Context) {
 	if r.path == "" {
 		return
 	}
 	full, said := false, false
 	for {
-		taken := r.taken.Load()
+		taken := r.drained.Load()
 		bytes, free, err := r.look()
-		r.latest.Store(&sample{bytes, taken})
+		r.latest.Store(&diskSample{bytes, taken})
 		refused := r.refused.Swap(false)
 		now := err == nil && (refused || bytes <= 0)
 		switch {
@@ -82,7 +82,7 @@ func (r *Room) Watch(ctx context.Context) {
 			r.log.Info("there is room on the file system of the db again", "folder", r.path, "free", megabytes(free))
 		}
 		full = now
-		if sleep.For(ctx, roomInterval) != nil {
+		if sleep.For(ctx, diskInterval) != nil {
 			return
 		}
 	}
@@ -90,7 +90,7 @@ func (r *Room) Watch(ctx context.Context) {
 
 // look returns the bytes that may be handed over and those that are free. An
 // error means that they are unknown: then there is room for everything.
-func (r *Room) look() (bytes int64, free uint64, err error) {
+func (r *DiskSpace) look() (bytes int64, free uint64, err error) {
 	free, total, err := r.Statfs(r.path)
 	// A file system that does not know its space, as some over FUSE or NFS or a
 	// tmpfs without a limit, answers a total of zero or numbers that can't be.
