@@ -366,7 +366,7 @@ func (b *bench) refused(text string) {
 	b.t.Helper()
 	if b.host.FluentBit != "" && !b.version().EndsStart() {
 		b.logged(text)
-		b.logged("this block collects nothing until its configuration is mended")
+		b.logged("this block collects nothing until its configuration is corrected")
 		b.stop()
 		return
 	}
@@ -429,7 +429,7 @@ func TestAWrongConfigurationInAnOldHost(t *testing.T) {
 		b.host.Inputs = append(b.host.Inputs, b.service.Input("db", b.db(), "siem_format", "xml"))
 		b.service.AddBatch(100)
 		b.start()
-		b.logged("this block collects nothing until its configuration is mended")
+		b.logged("this block collects nothing until its configuration is corrected")
 		b.all()
 		b.stop()
 		b.clean()

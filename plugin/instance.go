@@ -101,7 +101,7 @@ func started(plug unsafe.Pointer) bool {
 			return false
 		}
 		// Failing would end the host and all its other pipelines, now or later.
-		i.log.Error("this block collects nothing until its configuration is mended")
+		i.log.Error("this block collects nothing until its configuration is corrected")
 		i.retrying.Go(func() { i.retry(ctx) })
 	}
 	if C.host_ignores_conditions() != 0 {
@@ -174,7 +174,8 @@ func (i *instance) begin() error {
 		i.log.Info("tags go by type; outputs have to match them", "tags", i.host.tag+".{log_source}.{log_type}")
 	}
 	if claim != nil && claim.Elsewhere() != "" {
-		i.log.Warn("another block with another db collects the same logs: every record comes out twice", "logs", claim.Elsewhere())
+		i.log.Warn("another block with another db collects the same logs", "logs", claim.Elsewhere(),
+			"means", "every record comes twice", "what_to_do", "collect each log of an account in one block")
 	}
 	i.collector.Store(c)
 	return nil

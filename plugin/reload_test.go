@@ -81,7 +81,7 @@ func TestAReloadWithAWrongConfiguration(t *testing.T) {
 		}
 		b.reload()
 		b.logged(`siem_format: "xml" is not one of: json, key_value`)
-		b.logged("this block collects nothing until its configuration is mended")
+		b.logged("this block collects nothing until its configuration is corrected")
 		b.service.AddBatch(400)
 		b.host.Inputs = good
 		if err := b.host.WriteConfig(); err != nil {
@@ -95,7 +95,7 @@ func TestAReloadWithAWrongConfiguration(t *testing.T) {
 }
 
 // A start does not end where failing would crash the host later: the block stays
-// idle beside those that are right, until its configuration is mended.
+// idle beside those that are right, until its configuration is corrected.
 func TestAStartThatIsNotEnded(t *testing.T) {
 	t.Parallel()
 	inFluentBit(t, func(b *bench) {
@@ -107,7 +107,7 @@ func TestAStartThatIsNotEnded(t *testing.T) {
 		b.host.Inputs = append(slices.Clone(good), b.service.Input("db", b.db(), "siem_format", "xml"))
 		b.host.Env = append(b.host.Env, "MALLOC_PERTURB_=165") // freed memory is of no use
 		b.start("-Y")
-		b.logged("this block collects nothing until its configuration is mended")
+		b.logged("this block collects nothing until its configuration is corrected")
 		b.all()
 		b.host.Inputs = good
 		if err := b.host.WriteConfig(); err != nil {

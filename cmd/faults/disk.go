@@ -55,7 +55,7 @@ func (s *suite) diskFull() (result, error) {
 	if err := fill(filler, r.host.Dir, 20<<20); err != nil {
 		return result{}, err
 	}
-	if err := r.logged("is nearly full; nothing is handed over", 20*time.Second); err != nil {
+	if err := r.logged("is nearly full", 20*time.Second); err != nil {
 		return result{}, err
 	}
 	r.add(30)
@@ -63,7 +63,7 @@ func (s *suite) diskFull() (result, error) {
 	if err := os.Remove(filler); err != nil {
 		return result{}, err
 	}
-	if err := r.logged("there is room on the file system of the db again", 20*time.Second); err != nil {
+	if err := r.logged("the file system of the db has space again", 20*time.Second); err != nil {
 		return result{}, err
 	}
 	a, err := r.finish(2 * time.Minute)

@@ -81,7 +81,7 @@ func (s *suite) droppedAll() (result, error) {
 	var a harness.Account
 	err = r.idle(4 * time.Minute)
 	if err == nil {
-		err = r.logged("count of records can't confirm", 2*time.Minute)
+		err = r.logged("count of records can't be used", 2*time.Minute)
 	}
 	if err == nil {
 		err = r.await("the other log", time.Minute, func() (bool, error) {
@@ -128,12 +128,12 @@ func (s *suite) doubted(prepare func(*rig)) (result, error) {
 		return a.Lost == 0, err
 	})
 	if err == nil {
-		err = r.logged("count of records can't confirm", 40*time.Second)
+		err = r.logged("count of records can't be used", 40*time.Second)
 	}
 	if err != nil {
 		return result{account: a}, err
 	}
-	if n := strings.Count(r.host.Log(), "count of records can't confirm"); n != 1 {
+	if n := strings.Count(r.host.Log(), "count of records can't be used"); n != 1 {
 		return result{account: a}, fmt.Errorf("it was said %d times", n)
 	}
 	time.Sleep(12 * time.Second) // past the time by which records count as safe

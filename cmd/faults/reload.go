@@ -58,7 +58,7 @@ func (s *suite) reloadedBroken() (result, error) {
 		}
 		time.Sleep(2 * time.Second)
 	}
-	if !strings.Contains(r.host.Log(), "collects nothing until its configuration is mended") {
+	if !strings.Contains(r.host.Log(), "collects nothing until its configuration is corrected") {
 		return result{}, fmt.Errorf("the broken configuration was not noticed")
 	}
 	a, err := r.finish(time.Minute)

@@ -39,6 +39,9 @@ const (
 // readers keeps readers for the next batches.
 var readers = sync.Pool{New: func() any { return new(record.Reader) }}
 
+// unparsedMeans says in the log what becomes of what can't be read.
+const unparsedMeans = "its bytes are in records with log_type " + record.Unparsed
+
 // errMismatch says that a batch does not begin with what was delivered of it.
 var errMismatch = errors.New("the batch is another one")
 
@@ -251,7 +254,7 @@ func (d *decoding) damaged(ctx context.Context, f *record.File, from record.Deco
 		return err
 	}
 	if say && d.at.Records >= d.skip.Records {
-		d.log.Error("a log file can't be read; its bytes go out in records with log_type "+record.Unparsed,
+		d.log.Error("a log file can't be read", "means", unparsedMeans,
 			"file", f.Name, "err", what.Reason, "offset", what.Offset)
 	}
 	if what.OneRecord {
@@ -277,7 +280,7 @@ func (d *decoding) damagedBatch(ctx context.Context, what *record.Damage) error 
 		return err
 	}
 	if d.at.Records >= d.skip.Records {
-		d.log.Error("a batch can't be read; its bytes go out in records with log_type "+record.Unparsed,
+		d.log.Error("a batch can't be read", "means", unparsedMeans,
 			"batch", name, "err", what.Reason, "offset", what.Offset)
 	}
 	d.enter(name)

@@ -101,7 +101,7 @@ func TestCleanRestartsRepeatNothing(t *testing.T) {
 				r.start()
 				r.run(2 * time.Minute)
 				r.clean()
-				r.notLogged("delivering all of it again")
+				r.notLogged("delivering it from the start")
 			})
 		})
 	}
@@ -159,7 +159,7 @@ func TestARestartInsideABatch(t *testing.T) {
 		r.start()
 		r.run(time.Minute)
 		r.clean()
-		r.notLogged("delivering all of it again")
+		r.notLogged("delivering it from the start")
 	})
 }
 
@@ -190,7 +190,7 @@ func TestABatchThatIsAnotherOneIsDeliveredAgain(t *testing.T) {
 		if a.lost > 0 || a.twice != before {
 			r.t.Errorf("%+v, stored before %d", a, before)
 		}
-		r.logged("delivering all of it again")
+		r.logged("delivering it from the start")
 	})
 }
 
@@ -271,7 +271,7 @@ func TestAPausedInstanceHandsOverNothing(t *testing.T) {
 		if r.host.appends != before {
 			r.t.Errorf("%d appends while paused", r.host.appends-before)
 		}
-		r.notLogged("count of records can't confirm")
+		r.notLogged("count of records can't be used")
 		r.handover.Resume()
 		r.run(time.Minute)
 		r.clean()
@@ -290,7 +290,7 @@ func TestWhatTheHostDoesNotTakeIsGivenAgain(t *testing.T) {
 		}
 		r.run(time.Minute)
 		r.clean()
-		r.logged("the host took no records")
+		r.logged("the host refused records")
 	})
 }
 
@@ -311,7 +311,7 @@ func TestFlowControl(t *testing.T) {
 		if size < maxInFlight || size > maxInFlight+2*pieceSize {
 			r.t.Errorf("%d bytes are in the ring of a host that takes none", size)
 		}
-		r.notLogged("count of records can't confirm")
+		r.notLogged("count of records can't be used")
 		for len(r.host.stored) < batch {
 			r.step(1 << 20)
 		}
@@ -328,7 +328,7 @@ func TestACountThatDoesNotAgree(t *testing.T) {
 		r.start()
 		r.run(time.Minute)
 		r.logged("does not agree with what was handed over")
-		if n := strings.Count(r.log.String(), "count of records can't confirm"); n != 1 {
+		if n := strings.Count(r.log.String(), "count of records can't be used"); n != 1 {
 			r.t.Errorf("it is said %d times", n)
 		}
 		r.stop()
@@ -345,7 +345,7 @@ func TestAHostThatDropsEverything(t *testing.T) {
 		r.sim.AddBatch(3000)
 		r.start()
 		r.run(20 * time.Second)
-		r.logged("it dropped some before it took them")
+		r.logged("some were dropped before they were counted")
 		r.host.drop = false
 		r.sim.AddBatch(3000)
 		r.run(2 * time.Minute)
@@ -363,9 +363,9 @@ func TestAnOldHostThatDropsEverything(t *testing.T) {
 		r.sim.AddBatch(60000) // more than is handed over without a count
 		r.start()
 		r.run(50 * time.Second)
-		r.notLogged("can't confirm")
+		r.notLogged("count of records can't be used")
 		r.run(4 * time.Minute)
-		if n := strings.Count(r.log.String(), "count of records can't confirm"); n != 1 {
+		if n := strings.Count(r.log.String(), "count of records can't be used"); n != 1 {
 			r.t.Errorf("it is said %d times", n)
 		}
 		r.host.drop = false
@@ -394,9 +394,9 @@ func TestAnOldHostThatHangs(t *testing.T) {
 		for range 70 {
 			r.step(0)
 		}
-		r.logged("count of records can't confirm")
+		r.logged("count of records can't be used")
 		r.run(10 * time.Second)
-		r.logged("count of records can be used again")
+		r.logged("count of records agrees again")
 		// And nothing is guessed any more.
 		r.sim.AddBatch(3000)
 		for range 30 {
@@ -452,7 +452,7 @@ func TestAMainThreadThatHangs(t *testing.T) {
 			r.step(0)
 		}
 		r.logged("has taken no records for a while")
-		r.notLogged("can't confirm")
+		r.notLogged("count of records can't be used")
 		r.kill()
 		r.start()
 		r.run(time.Minute)
@@ -587,7 +587,7 @@ func TestCleanRestartsByType(t *testing.T) {
 				r.start()
 				r.run(2 * time.Minute)
 				r.clean()
-				r.notLogged("delivering all of it again")
+				r.notLogged("delivering it from the start")
 			})
 		})
 	}

@@ -166,7 +166,7 @@ func TestUnreadableBatches(t *testing.T) {
 					r.t.Errorf("%+v\n%+v\n%s", must, a, r.log.String())
 				}
 				if raw {
-					r.logged("its bytes go out in records with log_type unparsed")
+					r.logged("its bytes are in records with log_type unparsed")
 				}
 				before := len(r.host.stored)
 				r.stop()
@@ -326,7 +326,7 @@ func TestAFullDisk(t *testing.T) {
 		if r.host.appends != before {
 			r.t.Errorf("%d appends to a full disk", r.host.appends-before)
 		}
-		r.logged("is nearly full; nothing is handed over")
+		r.logged("is nearly full")
 
 		// What the plugin itself fills up is said too.
 		r.run(3 * time.Second)
@@ -344,7 +344,7 @@ func TestAFullDisk(t *testing.T) {
 		}
 		free.Store(1 << 40)
 		r.run(time.Minute)
-		r.logged("there is room on the file system of the db again")
+		r.logged("the file system of the db has space again")
 		r.clean()
 	})
 }

@@ -264,7 +264,7 @@ func (p *linkPage) file(ctx context.Context, f download) error {
 		p.suspects[f.link.Path] = suspectFile{f.body.size, f.body.sum, o.times + 1}
 		return fmt.Errorf("%s: %w at %d", f.link, odd, odd.offset)
 	case errors.Is(err, errMismatch):
-		p.s.log.Warn("a file is not the one that was begun before; delivering all of it again",
+		p.s.log.Warn("a file has changed since it was begun; delivering it from the start",
 			"delivered_before", p.pos.Place(f.link.Path).Records, "file", f.link.Path)
 		if err := p.s.tell(ctx, changed(f.link.Path, p.pos.Place(f.link.Path).Records)); err != nil {
 			return err
@@ -378,9 +378,9 @@ func (p *linkPage) gone(ctx context.Context, d download, why error) (bool, error
 	if !refused || expired || now.Sub(since) < linkPatience || !p.lasting(ctx, l.Path, since) {
 		return false, nil
 	}
-	p.s.log.Error("a log file can't be had; the log goes on without it", "type", p.kind, "file", l.Path, "size", l.Size,
+	p.s.log.Error("a log file can't be fetched; going on without it", "type", p.kind, "file", l.Path, "size", l.Size,
 		"err", why, "refused_since", since.Format(time.RFC3339), "what_to_do", "ask Mimecast's support for the events of this file")
-	if err := p.s.tell(ctx, notice{severity: "error", message: "a log file can't be had; the log goes on without it: " + l.Path, to: since}); err != nil {
+	if err := p.s.tell(ctx, notice{severity: "error", message: "a log file can't be fetched; going on without it: " + l.Path, to: since}); err != nil {
 		return false, err
 	}
 	raw, err := json.Marshal(map[string]any{"type": p.kind, "path": l.Path, "size": l.Size})

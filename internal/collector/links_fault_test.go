@@ -87,7 +87,7 @@ func TestAStoreThatGivesNoFileForHours(t *testing.T) {
 			for _, file := range []string{"A", "B", "C", "D"} {
 				r.hasFile(file, 10)
 			}
-			r.notLogged("a log file can't be had")
+			r.notLogged("a log file can't be fetched")
 			if n := len(r.host.stored); n != 40 {
 				t.Errorf("%s: %d records", name, n)
 			}
@@ -118,7 +118,7 @@ func TestARefusalBeforeAndAfterALongStop(t *testing.T) {
 		r.run(10 * time.Minute)
 		r.hasFile("A", 10)
 		r.hasFile("B", 10)
-		r.notLogged("a log file can't be had")
+		r.notLogged("a log file can't be fetched")
 	})
 }
 
@@ -151,7 +151,7 @@ func TestLinksThatEndWhileTheHostIsPaused(t *testing.T) {
 		for _, name := range names {
 			r.hasFile(name, 30000)
 		}
-		r.notLogged("a log file can't be had")
+		r.notLogged("a log file can't be fetched")
 	})
 }
 
@@ -344,9 +344,9 @@ func TestAFileThatIsGoneWhileNoOtherComes(t *testing.T) {
 		r.setPosition(position.Links{From: since.Format(time.DateOnly), Failed: []position.File{{Path: "/f/A.json.gz", Since: since}}})
 		r.start()
 		r.run(50 * time.Minute)
-		r.notLogged("a log file can't be had")
+		r.notLogged("a log file can't be fetched")
 		r.run(20 * time.Minute)
-		r.count("a log file can't be had", 1)
+		r.count("a log file can't be fetched", 1)
 		r.hasFile("B", 10)
 	})
 }

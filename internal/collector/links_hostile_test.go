@@ -378,7 +378,7 @@ func TestAWrongDateDropsNoFile(t *testing.T) {
 		r.start()
 		r.run(time.Hour)
 		r.hasFile("b", 10)
-		r.notLogged("a log file can't be had")
+		r.notLogged("a log file can't be fetched")
 	})
 }
 

@@ -174,7 +174,7 @@ func TestLinksCleanRestarts(t *testing.T) {
 		r.run(30 * time.Minute)
 		r.stop()
 		r.clean()
-		r.notLogged("delivering all of it again")
+		r.notLogged("delivering it from the start")
 	})
 }
 
@@ -236,7 +236,7 @@ func TestALinkThatIsGoneForGood(t *testing.T) {
 			}
 			r.start()
 			r.run(5 * time.Hour)
-			r.notLogged("a log file can't be had")
+			r.notLogged("a log file can't be fetched")
 			if err := r.sim.AddFiles("receipt", 1, 10); err != nil {
 				t.Fatal(err)
 			}
@@ -251,7 +251,7 @@ func TestALinkThatIsGoneForGood(t *testing.T) {
 				}
 				r.run(15 * time.Minute)
 			}
-			r.logged("a log file can't be had; the log goes on without it", "what_to_do")
+			r.logged("a log file can't be fetched; going on without it", "what_to_do")
 			unparsed := 0
 			for _, s := range r.host.stored {
 				if strings.Contains(s.record, `"log_type":"unparsed"`) && strings.Contains(s.record, ".json.gz") && strings.Contains(s.record, "404") {

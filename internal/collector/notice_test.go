@@ -131,7 +131,7 @@ func TestANoticeOfAFileGivenUp(t *testing.T) {
 		}
 		r.start()
 		r.run(8 * time.Hour)
-		r.checkNotices("siem2:receipt: a log file can't be had; the log goes on without it: /")
+		r.checkNotices("siem2:receipt: a log file can't be fetched; going on without it: /")
 	})
 }
 

@@ -446,7 +446,7 @@ func (p *paged) recordID(e mimecast.Event, kept checkpoint.ID) string {
 // bounded size.
 func (p *paged) unparsed(ctx context.Context, run *pagedRun, e mimecast.Event, id checkpoint.ID, o record.Origin, reason error) error {
 	if run.unparsed++; run.unparsed == 1 {
-		p.s.log.Error("an event can't be read; its bytes go out in records with log_type "+record.Unparsed, "err", reason)
+		p.s.log.Error("an event can't be read", "means", unparsedMeans, "err", reason)
 	}
 	for offset := 0; offset < len(e.JSON); {
 		raw := e.JSON[offset:min(offset+record.MaxRaw, len(e.JSON))]

@@ -404,7 +404,7 @@ func (c *clock) check() {
 		if offset < 0 {
 			direction = "ahead of"
 		}
-		c.log.Warn("this machine's clock is off; requests are signed with the service's time, but set the clock",
-			"clock", fmt.Sprintf("%s %s the service's", offset.Abs().Truncate(time.Second), direction))
+		c.log.Warn("this machine's clock is off", "clock", fmt.Sprintf("%s %s the service's", offset.Abs().Truncate(time.Second), direction),
+			"means", "requests are signed with the service's time", "what_to_do", "set the clock")
 	}
 }

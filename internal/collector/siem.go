@@ -303,7 +303,7 @@ func (p *siem) deliverBatch(ctx context.Context, f *fetched) error {
 				again.Close()
 				continue
 			}
-			p.s.log.Warn("a batch that could not be read has come back different; going on with the new one",
+			p.s.log.Warn("a batch that can't be read came back different; going on with it",
 				"file", odd.file, "err", odd.reason, "offset", odd.offset)
 			f.Close()
 			f = again
@@ -316,7 +316,7 @@ func (p *siem) deliverBatch(ctx context.Context, f *fetched) error {
 				}
 			}
 		case err == errMismatch:
-			p.s.log.Warn("the batch is not the one that was begun before; delivering all of it again",
+			p.s.log.Warn("a batch has changed since it was begun; delivering it from the start",
 				"delivered_before", p.pos.Records, "file", p.pos.File)
 			if err := p.s.tell(ctx, changed(p.pos.File, p.pos.Records)); err != nil {
 				return err

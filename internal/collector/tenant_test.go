@@ -101,7 +101,7 @@ func TestANewApplicationID(t *testing.T) {
 		r.run(5 * time.Minute)
 		r.clean()
 		r.count(newID, 1)
-		r.notLogged("delivering all of it again", "level=WARN", "level=ERROR")
+		r.notLogged("delivering it from the start", "level=WARN", "level=ERROR")
 		r.stop()
 		r.came("siem", "app-2", "CSIM1A240")
 		r.came("impersonation", "app-2", "CSIM1A240")
@@ -241,7 +241,7 @@ func TestAnotherTenantAndStops(t *testing.T) {
 					}
 				}
 				r.logged(other)
-				r.notLogged("delivering all of it again", "level=WARN")
+				r.notLogged("delivering it from the start", "level=WARN")
 				r.came("siem", "app-2", "C2")
 			})
 		}

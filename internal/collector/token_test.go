@@ -218,7 +218,7 @@ func TestABatchWhoseNextTokenIsItsOwn(t *testing.T) {
 			r.run(5 * time.Minute)
 			r.holds(1, 20)
 		}
-		r.notLogged("delivering all of it again", "level=ERROR")
+		r.notLogged("delivering it from the start", "level=ERROR")
 
 		// It grows at its end.
 		s.set("own", attached(lines(11, 25), "own"))
@@ -227,7 +227,7 @@ func TestABatchWhoseNextTokenIsItsOwn(t *testing.T) {
 		r.restart(false)
 		r.run(5 * time.Minute)
 		r.holds(1, 25)
-		r.notLogged("delivering all of it again")
+		r.notLogged("delivering it from the start")
 
 		// It grows while the collector is away.
 		r.stop()
@@ -235,13 +235,13 @@ func TestABatchWhoseNextTokenIsItsOwn(t *testing.T) {
 		r.start()
 		r.run(5 * time.Minute)
 		r.holds(1, 30)
-		r.notLogged("delivering all of it again")
+		r.notLogged("delivering it from the start")
 
 		// It gets other content.
 		s.set("own", attached(lines(41, 50), "own"))
 		r.run(5 * time.Minute)
 		r.holds(1, 30, 41, 50)
-		r.count("delivering all of it again", 1)
+		r.count("delivering it from the start", 1)
 
 		// It leads on, as it was.
 		s.set("own", attached(lines(41, 50), "next"))
@@ -249,7 +249,7 @@ func TestABatchWhoseNextTokenIsItsOwn(t *testing.T) {
 		s.set("end", nothing)
 		r.run(5 * time.Minute)
 		r.holds(1, 30, 41, 60)
-		r.count("delivering all of it again", 1)
+		r.count("delivering it from the start", 1)
 		r.notLogged("level=ERROR")
 	})
 }
@@ -317,7 +317,7 @@ func TestAnOwnTokenAndKills(t *testing.T) {
 			if len(seen) != 22000 {
 				r.t.Errorf("killed after %d steps: %d of 22000 records", steps, len(seen))
 			}
-			r.notLogged("delivering all of it again", "level=ERROR")
+			r.notLogged("delivering it from the start", "level=ERROR")
 		})
 	}
 }
@@ -414,7 +414,7 @@ func TestADamagedBatchWhoseNextTokenIsItsOwn(t *testing.T) {
 				}
 				r.count("level=ERROR", errors)
 				r.count(ownNext, 2) // one for each start
-				r.notLogged("delivering all of it again")
+				r.notLogged("delivering it from the start")
 			})
 		})
 	}
@@ -543,7 +543,7 @@ func TestAStepIsWrittenBehindItsRecords(t *testing.T) {
 		r.restart(true)
 		r.run(time.Minute)
 		r.holds(1, 10, 10, 10) // the last record is unconfirmed when idle
-		r.notLogged("level=ERROR", "delivering all of it again")
+		r.notLogged("level=ERROR", "delivering it from the start")
 	})
 }
 
@@ -691,10 +691,10 @@ func TestAStepInABegunBatch(t *testing.T) {
 			r.run(time.Minute)
 			if changed {
 				r.holds(1, had, 2, 20000)
-				r.count("delivering all of it again", 1)
+				r.count("delivering it from the start", 1)
 			} else {
 				r.holds(1, 20000)
-				r.notLogged("delivering all of it again")
+				r.notLogged("delivering it from the start")
 			}
 		})
 	}
@@ -703,7 +703,7 @@ func TestAStepInABegunBatch(t *testing.T) {
 const (
 	refuses   = "the service refuses the position's token"
 	startOver = "starting again from the earliest logs"
-	another   = "delivering all of it again"
+	another   = "delivering it from the start"
 )
 
 // refusing is a rig whose position is at the token "c", refused from now on,

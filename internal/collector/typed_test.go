@@ -52,6 +52,6 @@ func TestPositionsDoNotDependOnOptions(t *testing.T) {
 		if again := len(r.host.stored) - records; again > records/2 {
 			t.Errorf("%d records came again", again)
 		}
-		r.notLogged("is not the one that was begun before")
+		r.notLogged("has changed since it was begun")
 	})
 }

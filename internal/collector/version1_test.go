@@ -135,7 +135,7 @@ func TestAFileOfAnEarlierVersion(t *testing.T) {
 			r.run(time.Minute)
 			r.clean()
 			r.count(`msg="the db of an earlier version is taken over"`, 1)
-			r.notLogged("delivering all of it again", "level=WARN")
+			r.notLogged("delivering it from the start", "level=WARN")
 		})
 	}
 }

@@ -73,13 +73,14 @@ func (r *DiskSpace) Watch(ctx context.Context) {
 		switch {
 		case err != nil && (full || !said):
 			said = true
-			r.log.Warn("the db's free space is unknown; records are handed over", "folder", r.path, "err", err,
+			r.log.Warn("the db's free space is unknown; handing over all the same", "folder", r.path, "err", err,
 				"what_to_do", "watch the file system by other means: Fluent Bit does not say when it can't store a record")
 		case now && !full:
-			r.log.Error("the file system of the db is nearly full; nothing is handed over until there is room: Fluent Bit does not say when it can't store a record",
+			r.log.Error("the file system of the db is nearly full",
+				"means", "nothing is handed over until there is space: Fluent Bit does not say when it can't store a record",
 				"folder", r.path, "free", megabytes(free))
 		case full && !now:
-			r.log.Info("there is room on the file system of the db again", "folder", r.path, "free", megabytes(free))
+			r.log.Info("the file system of the db has space again", "folder", r.path, "free", megabytes(free))
 		}
 		full = now
 		if sleep.For(ctx, diskInterval) != nil {

@@ -83,13 +83,13 @@ func TestRoomOfAFullDisk(t *testing.T) {
 		synctest.Wait()
 		var got []string
 		for line := range strings.Lines(log.String()) {
-			for _, text := range []string{"nearly full", "is unknown", "there is room on"} {
+			for _, text := range []string{"nearly full", "is unknown", "has space again"} {
 				if strings.Contains(line, text) {
 					got = append(got, text)
 				}
 			}
 		}
-		if want := []string{"nearly full", "is unknown", "nearly full", "there is room on"}; !slices.Equal(got, want) {
+		if want := []string{"nearly full", "is unknown", "nearly full", "has space again"}; !slices.Equal(got, want) {
 			t.Errorf("logged %q, want %q", got, want)
 		}
 	})

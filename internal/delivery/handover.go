@@ -102,7 +102,7 @@ func (h *Handover) Drain(host Host, deadline time.Time) {
 		if err := h.give(host, p); err != nil {
 			if now := h.now(); !errors.Is(err, ErrFull) && now.Sub(h.refused) > reminder {
 				h.refused = now
-				h.log.Warn("the host took no records; they are handed over again, until it does", "err", err)
+				h.log.Warn("the host refused records; handing them over again", "err", err)
 			}
 			return
 		}
@@ -201,21 +201,22 @@ func (h *Handover) say(e event) {
 	case nothingNew:
 		return
 	case standsStill:
-		h.log.Warn("the host has taken no records for a while; is its main thread held up, by a filter or a slow disk?", "for", stuckAfter.String())
+		h.log.Warn("the host has taken no records for a while", "for", stuckAfter.String(),
+			"what_to_do", "look for a filter or a disk that holds up its main thread")
 		return
 	case agrees:
 		level := slog.LevelInfo
 		if h.doubtedAgain {
 			level = slog.LevelDebug
 		}
-		h.log.Log(context.Background(), level, "the host's count of records can be used again", "handed_over", l.total, "counted", l.counted)
+		h.log.Log(context.Background(), level, "the host's count of records agrees again", "handed_over", l.total, "counted", l.counted)
 		return
 	case dropped:
-		why = "it dropped some before it took them"
+		why = "some were dropped before they were counted"
 	case disagrees:
 		why = "it does not agree with what was handed over"
 	case noSign:
-		why = "it has stood still for " + stuckAfter.String() + ", because all was dropped before or the host's main thread is held up"
+		why = "it has not moved for " + stuckAfter.String()
 	}
 	now, level := h.now(), slog.LevelWarn
 	if h.doubtedAgain = !h.doubted.IsZero() && now.Sub(h.doubted) < reminder; h.doubtedAgain {
@@ -223,9 +224,10 @@ func (h *Handover) say(e event) {
 	} else {
 		h.doubted = now
 	}
-	h.log.Log(context.Background(), level, "the host's count of records can't confirm what was handed over: "+why+
-		"; does an input processor drop or add records, or do routes have conditions? Until it can, records count as safe some time after they were handed over, and a crash of the host may lose those that it had not stored by then",
-		"handed_over", l.total, "counted", l.doubtedAt, "after", lag.String())
+	h.log.Log(context.Background(), level, "the host's count of records can't be used", "reason", why,
+		"handed_over", l.total, "counted", l.doubtedAt,
+		"means", "records count as safe "+lag.String()+" after they were handed over; a crash of the host may lose those it has not stored by then",
+		"what_to_do", "look for an input processor that drops or adds records, or routes with conditions")
 }
 
 // confirm passes on the changes of position behind safe records.
