@@ -1,0 +1,373 @@
+package collector
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/metric"
+	"fluent-bit-mimecast/internal/simulator"
+)
+
+// scrape is how often a recorder notes the series.
+const scrape = 30 * time.Second
+
+// recorder notes the series of rigs in fake time, as a Prometheus that scrapes them.
+type recorder struct {
+	*rig
+	others  []*rig
+	began   time.Time // of the first sample
+	samples int
+	series  map[string][]float64 // NaN is no sample
+	hung    bool                 // the host does nothing, and what it shows stands still
+}
+
+// run runs the rigs, with traffic before each sample; nil: without any.
+func (rec *recorder) run(d time.Duration, traffic func(sample int)) {
+	rec.t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		if traffic != nil {
+			traffic(rec.samples)
+		}
+		for _, r := range rec.rigs() {
+			if r.collector != nil && !rec.hung {
+				r.step(1 << 20)
+			}
+		}
+		time.Sleep(time.Until(rec.next()))
+		rec.sample()
+	}
+}
+
+func (rec *recorder) rigs() []*rig { return append([]*rig{rec.rig}, rec.others...) }
+
+// next returns when the next sample is due.
+func (rec *recorder) next() time.Time {
+	if rec.samples == 0 {
+		rec.began = time.Now().Add(scrape)
+	}
+	return rec.began.Add(time.Duration(rec.samples) * scrape)
+}
+
+func (rec *recorder) sample() {
+	values := map[string]float64{}
+	for i, r := range rec.rigs() {
+		if r.collector == nil {
+			continue
+		}
+		for _, s := range r.collector.Series() {
+			row := s.ID.Metric()
+			labels := []string{fmt.Sprintf("instance=%q", fmt.Sprint("host-", i)), `name="mimecast.0"`}
+			for k, value := range s.Values {
+				labels = append(labels, fmt.Sprintf("%s=%q", row.Labels[k+1], value))
+			}
+			values[metric.Namespace+"_"+row.Name+"{"+strings.Join(labels, ",")+"}"] = s.Read()
+		}
+	}
+	for key := range values {
+		if rec.series[key] == nil {
+			rec.series[key] = slices.Repeat([]float64{math.NaN()}, rec.samples)
+		}
+	}
+	for key, before := range rec.series {
+		value, there := values[key]
+		switch {
+		case rec.hung:
+			value = before[len(before)-1]
+		case !there:
+			value = math.NaN()
+		}
+		rec.series[key] = append(before, value)
+	}
+	rec.samples++
+}
+
+// rulesTest is a test of promtool's.
+type rulesTest struct {
+	Name     string        `json:"name"`
+	Interval string        `json:"interval"`
+	Series   []inputSeries `json:"input_series"`
+	Queries  []queryTest   `json:"promql_expr_test"`
+}
+
+type inputSeries struct {
+	Series string `json:"series"`
+	Values string `json:"values"`
+}
+
+type queryTest struct {
+	Query  string       `json:"expr"`
+	At     string       `json:"eval_time"`
+	Result []testSample `json:"exp_samples"`
+}
+
+type testSample struct {
+	Labels string  `json:"labels"`
+	Value  float64 `json:"value"`
+}
+
+// test returns the test that of all alerts those with the given names, and no others,
+// fire at some time. Time in promtool begins at 0, and no position may be before.
+func (rec *recorder) test(name string, alerts []string) rulesTest {
+	began, earliest := seconds(rec.began), seconds(rec.began)
+	rec.timestamps(func(v float64) float64 {
+		if v > 0 {
+			earliest = min(earliest, v)
+		}
+		return v
+	})
+	blank := int((began-earliest)/scrape.Seconds()) + 1
+	start := float64(blank) * scrape.Seconds()
+	rec.timestamps(func(v float64) float64 {
+		if v > 0 {
+			return v - began + start
+		}
+		return v
+	})
+	test := rulesTest{Name: name, Interval: scrape.String()}
+	for key, values := range rec.series {
+		spelled := []string{fmt.Sprintf("_x%d", blank)}
+		for _, v := range values {
+			if math.IsNaN(v) {
+				spelled = append(spelled, "_")
+				continue
+			}
+			spelled = append(spelled, strconv.FormatFloat(v, 'f', -1, 64))
+		}
+		test.Series = append(test.Series, inputSeries{key, strings.Join(spelled, " ")})
+	}
+	last := time.Duration(rec.samples-1) * scrape
+	query := queryTest{
+		// promtool prints the query alone.
+		Query: fmt.Sprintf(`group by (alertname) (max_over_time(ALERTS{alertstate="firing"}[%ds])) # %s`, int(last.Seconds()), name),
+		At:    (time.Duration(blank)*scrape + last).String(),
+	}
+	for _, alert := range alerts {
+		query.Result = append(query.Result, testSample{fmt.Sprintf("{alertname=%q}", alert), 1})
+	}
+	test.Queries = []queryTest{query}
+	return test
+}
+
+// timestamps changes the values that are times.
+func (rec *recorder) timestamps(change func(float64) float64) {
+	for key, values := range rec.series {
+		if name, _, _ := strings.Cut(key, "{"); !strings.HasSuffix(name, "_timestamp_seconds") {
+			continue
+		}
+		for i, v := range values {
+			values[i] = change(v)
+		}
+	}
+}
+
+// twin starts another collector with the service of the first.
+func (rec *recorder) twin(options ...string) {
+	r := &rig{t: rec.t, sim: rec.sim, host: &fakeHost{}, dir: rec.t.TempDir(), statfs: rec.statfs}
+	r.configure(options...)
+	r.start()
+	rec.others = append(rec.others, r)
+}
+
+func (rec *recorder) fault(f simulator.Fault) {
+	rec.t.Helper()
+	if err := rec.sim.SetFaults(simulator.Plan{Rate: 1, Faults: []simulator.Fault{f}}); err != nil {
+		rec.t.Fatal(err)
+	}
+}
+
+// traffic brings records of all logs every five minutes.
+func (rec *recorder) traffic(sample int) {
+	rec.t.Helper()
+	if sample%10 != 0 {
+		return
+	}
+	rec.addFiles(1, 5)
+	for _, log := range simulator.Logs() {
+		if err := rec.sim.AddLogEvents(log, 5, simulator.LogEvents{Start: time.Now()}); err != nil {
+			rec.t.Fatal(err)
+		}
+	}
+}
+
+// failingStore is a checkpoint file that can't be written.
+type failingStore struct{}
+
+func (failingStore) Commit([]checkpoint.Change) error { return errors.New("no space left on device") }
+
+// scene is a run, and the alerts that fire in it.
+type scene struct {
+	name    string
+	options []string
+	run     func(rec *recorder)
+	alerts  []string // in order
+}
+
+var scenes = []scene{
+	{"a normal hour with logs that the account lacks", []string{"logs", "all"}, func(rec *recorder) {
+		rec.sim.Forbid("audit", "process")
+		rec.traffic(0)
+		rec.start()
+		rec.run(50*time.Minute, rec.traffic)
+		rec.stop()
+		rec.start()
+		rec.run(50*time.Minute, rec.traffic)
+		rec.inState("audit", metric.Unlicensed)
+		if rec.metric(metric.Records, "siem") == 0 {
+			rec.t.Error("there was no traffic")
+		}
+		rec.inState("siem", metric.UpToDate)
+	}, nil},
+	{"a normal hour without news", []string{"logs", "all"}, func(rec *recorder) {
+		rec.start()
+		rec.run(75*time.Minute, nil)
+	}, nil},
+	{"refused credentials", []string{"client_secret", "wrong"}, func(rec *recorder) {
+		rec.start()
+		rec.run(2*time.Hour, nil)
+	}, []string{"MimecastRefused"}},
+	{"a named log that the account lacks", []string{"logs", "audit,url"}, func(rec *recorder) {
+		rec.sim.Forbid("audit")
+		rec.start()
+		rec.run(time.Hour, nil)
+	}, []string{"MimecastRefused"}},
+	{"a service that fails", nil, func(rec *recorder) {
+		rec.start()
+		rec.run(20*time.Minute, rec.traffic)
+		rec.fault(simulator.FaultServerError)
+		rec.run(2*time.Hour, rec.traffic)
+	}, []string{"MimecastLag", "MimecastStalled"}},
+	{"a service that fails at the first start", []string{"logs", "url"}, func(rec *recorder) {
+		rec.fault(simulator.FaultServerError)
+		rec.start()
+		rec.run(2*time.Hour, nil)
+	}, []string{"MimecastStalled"}},
+	{"a service that fails for days", []string{"logs", "url"}, func(rec *recorder) {
+		rec.start()
+		rec.rig.run(10 * time.Minute)
+		rec.fault(simulator.FaultServerError)
+		rec.rig.run(5 * 24 * time.Hour)
+		rec.run(2*time.Hour, nil)
+	}, []string{"MimecastLag", "MimecastPositionOld", "MimecastStalled"}},
+	{"a host that is paused for hours, as its output is down", nil, func(rec *recorder) {
+		rec.start()
+		rec.run(20*time.Minute, rec.traffic)
+		rec.handover.Pause()
+		rec.hung = true
+		rec.run(2*time.Hour, rec.traffic)
+		rec.hung = false
+		rec.handover.Resume()
+		rec.run(20*time.Minute, rec.traffic)
+		rec.inState("siem", metric.UpToDate)
+	}, []string{"MimecastLag", "MimecastStalled"}},
+	{"a file that can't be read", nil, func(rec *recorder) {
+		rec.start()
+		rec.run(10*time.Minute, nil)
+		if err := rec.sim.AddFaultyFiles("receipt", simulator.FaultLineBroken, 1, 50); err != nil {
+			rec.t.Fatal(err)
+		}
+		rec.run(time.Hour, nil)
+	}, []string{"MimecastUnparsed"}},
+	{"a disk that is nearly full", nil, func(rec *recorder) {
+		rec.statfs = func(string) (free, total uint64, err error) { return reserve + 100<<20, 1 << 40, nil }
+		rec.start()
+		rec.run(time.Hour, rec.traffic)
+	}, []string{"MimecastDiskLow"}},
+	{"a db that can't be written", nil, func(rec *recorder) {
+		rec.start()
+		rec.run(20*time.Minute, rec.traffic)
+		was := rec.collector.committer.Store
+		rec.collector.committer.Store = failingStore{}
+		rec.run(40*time.Minute, rec.traffic)
+		rec.collector.committer.Store = was
+		rec.run(20*time.Minute, rec.traffic)
+		rec.inState("siem", metric.UpToDate)
+	}, []string{"MimecastBlocked", "MimecastCommitsFailing"}},
+	{"a db in use", []string{"logs", "url"}, func(rec *recorder) {
+		if err := os.MkdirAll(filepath.Dir(rec.cfg.DB), 0o700); err != nil {
+			rec.t.Fatal(err)
+		}
+		other, err := bbolt.Open(rec.cfg.DB, 0o600, nil)
+		if err != nil {
+			rec.t.Fatal(err)
+		}
+		defer other.Close()
+		rec.start()
+		rec.run(time.Hour, nil)
+	}, []string{"MimecastBlocked"}},
+	{"another collector with the same application", nil, func(rec *recorder) {
+		rec.start()
+		rec.twin("api", "2", "logs", "siem", "account", "another")
+		rec.run(5*time.Hour, rec.traffic)
+	}, []string{"MimecastQuota"}},
+	{"another collector of the same account", []string{"logs", "url,audit"}, func(rec *recorder) {
+		rec.start()
+		rec.twin("api", "2", "logs", "url")
+		rec.run(time.Hour, rec.traffic)
+	}, []string{"MimecastCollectedTwice"}},
+	{"a collector that is gone", nil, func(rec *recorder) {
+		rec.start()
+		rec.run(20*time.Minute, rec.traffic)
+		rec.stop()
+		rec.run(30*time.Minute, nil)
+	}, []string{"MimecastGone"}},
+}
+
+// TestAlertsInRuns has promtool evaluate the alert rules over the series of collectors
+// that run. The alert for a configuration that can't be used is not here: that is the
+// plugin's to show.
+func TestAlertsInRuns(t *testing.T) {
+	t.Parallel()
+	notShort(t)
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("NO PROMTOOL on PATH: the alert rules are not tested")
+	}
+	rules, err := filepath.Abs("../../build/monitoring/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var tests []rulesTest
+	t.Run("runs", func(t *testing.T) {
+		for _, scene := range scenes {
+			t.Run(scene.name, func(t *testing.T) {
+				t.Parallel()
+				withAPI2(t, simulator.Config{}, scene.options, func(r *rig) {
+					rec := &recorder{rig: r, series: map[string][]float64{}}
+					scene.run(rec)
+					for _, other := range rec.others {
+						other.stop()
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					tests = append(tests, rec.test(scene.name, scene.alerts))
+				})
+			})
+		}
+	})
+	content, err := json.Marshal(map[string]any{"rule_files": []string{rules}, "evaluation_interval": scrape.String(), "tests": tests})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "runs.yaml")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(promtool, "test", "rules", path).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
