@@ -42,6 +42,7 @@ func (rec *recorder) run(d time.Duration, traffic func(sample int)) {
 		if traffic != nil {
 			traffic(rec.samples)
 		}
+		time.Sleep(time.Until(rec.next()) - 10*time.Second)
 		for _, r := range rec.rigs() {
 			if r.collector != nil && !rec.hung {
 				r.step(1 << 20)
@@ -273,6 +274,12 @@ var scenes = []scene{
 		rec.run(20*time.Minute, rec.traffic)
 		rec.inState("siem", metric.UpToDate)
 	}, []string{"MimecastLag", "MimecastStalled"}},
+	{"a host that is paused for an hour, and shows how the block goes on", []string{"logs", "url,audit"}, func(rec *recorder) {
+		rec.start()
+		rec.run(20*time.Minute, rec.traffic)
+		rec.handover.Pause()
+		rec.run(time.Hour, rec.traffic)
+	}, []string{"MimecastNotHandedOver"}},
 	{"a file that can't be read", nil, func(rec *recorder) {
 		rec.start()
 		rec.run(10*time.Minute, nil)
@@ -282,10 +289,18 @@ var scenes = []scene{
 		rec.run(time.Hour, nil)
 	}, []string{"MimecastUnparsed"}},
 	{"a disk that is nearly full", nil, func(rec *recorder) {
-		rec.statfs = func(string) (free, total uint64, err error) { return reserve + 100<<20, 1 << 40, nil }
+		rec.statfs = func(string) (uint64, uint64, error) { return reserve + 100<<20, 1 << 40, nil }
 		rec.start()
 		rec.run(time.Hour, rec.traffic)
 	}, []string{"MimecastDiskLow"}},
+	{"a disk that is full", []string{"logs", "url,audit"}, func(rec *recorder) {
+		free := uint64(1 << 40)
+		rec.statfs = func(string) (uint64, uint64, error) { return free, 1 << 40, nil }
+		rec.start()
+		rec.run(20*time.Minute, rec.traffic)
+		free = reserve
+		rec.run(time.Hour, rec.traffic)
+	}, []string{"MimecastDiskLow", "MimecastNotHandedOver"}},
 	{"a db that can't be written", nil, func(rec *recorder) {
 		rec.start()
 		rec.run(20*time.Minute, rec.traffic)
@@ -359,7 +374,7 @@ func TestAlertsInRuns(t *testing.T) {
 			})
 		}
 	})
-	content, err := json.Marshal(map[string]any{"rule_files": []string{rules}, "evaluation_interval": scrape.String(), "tests": tests})
+	content, err := json.Marshal(map[string]any{"rule_files": []string{rules}, "evaluation_interval": "1m", "tests": tests})
 	if err != nil {
 		t.Fatal(err)
 	}
