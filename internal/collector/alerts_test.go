@@ -2,7 +2,6 @@ package collector
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -12,12 +11,15 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"go.etcd.io/bbolt"
 
 	"fluent-bit-mimecast/internal/checkpoint"
+	"fluent-bit-mimecast/internal/delivery"
 	"fluent-bit-mimecast/internal/metric"
 	"fluent-bit-mimecast/internal/simulator"
 )
@@ -27,23 +29,23 @@ const scrape = 30 * time.Second
 
 // recorder notes the series of rigs in fake time, as a Prometheus that scrapes them.
 type recorder struct {
-	*rig
-	others  []*rig
+	t       *testing.T
+	rigs    []*rig
 	began   time.Time // of the first sample
 	samples int
 	series  map[string][]float64 // NaN is no sample
 	hung    bool                 // the host does nothing, and what it shows stands still
 }
 
-// run runs the rigs, with traffic before each sample; nil: without any.
-func (rec *recorder) run(d time.Duration, traffic func(sample int)) {
+// record runs the rigs, with traffic before each sample; nil: without any.
+func (rec *recorder) record(d time.Duration, traffic func(sample int)) {
 	rec.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		if traffic != nil {
 			traffic(rec.samples)
 		}
 		time.Sleep(time.Until(rec.next()) - 10*time.Second)
-		for _, r := range rec.rigs() {
+		for _, r := range rec.rigs {
 			if r.collector != nil && !rec.hung {
 				r.step(1 << 20)
 			}
@@ -53,11 +55,9 @@ func (rec *recorder) run(d time.Duration, traffic func(sample int)) {
 	}
 }
 
-func (rec *recorder) rigs() []*rig { return append([]*rig{rec.rig}, rec.others...) }
-
 // next returns when the next sample is due.
 func (rec *recorder) next() time.Time {
-	if rec.samples == 0 {
+	if rec.began.IsZero() {
 		rec.began = time.Now().Add(scrape)
 	}
 	return rec.began.Add(time.Duration(rec.samples) * scrape)
@@ -65,7 +65,7 @@ func (rec *recorder) next() time.Time {
 
 func (rec *recorder) sample() {
 	values := map[string]float64{}
-	for i, r := range rec.rigs() {
+	for i, r := range rec.rigs {
 		if r.collector == nil {
 			continue
 		}
@@ -177,168 +177,191 @@ func (rec *recorder) timestamps(change func(float64) float64) {
 
 // twin starts another collector with the service of the first.
 func (rec *recorder) twin(options ...string) {
-	r := &rig{t: rec.t, sim: rec.sim, host: &fakeHost{}, dir: rec.t.TempDir(), statfs: rec.statfs}
+	first := rec.rigs[0]
+	r := &rig{t: rec.t, sim: first.sim, host: &fakeHost{}, dir: rec.t.TempDir(), statfs: first.statfs}
 	r.configure(options...)
 	r.start()
-	rec.others = append(rec.others, r)
+	rec.rigs = append(rec.rigs, r)
 }
 
-func (rec *recorder) fault(f simulator.Fault) {
-	rec.t.Helper()
-	if err := rec.sim.SetFaults(simulator.Plan{Rate: 1, Faults: []simulator.Fault{f}}); err != nil {
-		rec.t.Fatal(err)
+// fails has the service refuse every request from now on.
+func (r *rig) fails() {
+	r.t.Helper()
+	if err := r.sim.SetFaults(simulator.Plan{Rate: 1, Faults: []simulator.Fault{simulator.FaultServerError}}); err != nil {
+		r.t.Fatal(err)
 	}
 }
 
 // traffic brings records of all logs every five minutes.
-func (rec *recorder) traffic(sample int) {
-	rec.t.Helper()
+func (r *rig) traffic(sample int) {
+	r.t.Helper()
 	if sample%10 != 0 {
 		return
 	}
-	rec.addFiles(1, 5)
+	r.addFiles(1, 5)
 	for _, log := range simulator.Logs() {
-		if err := rec.sim.AddLogEvents(log, 5, simulator.LogEvents{Start: time.Now()}); err != nil {
-			rec.t.Fatal(err)
+		if err := r.sim.AddLogEvents(log, 5, simulator.LogEvents{Start: time.Now()}); err != nil {
+			r.t.Fatal(err)
 		}
 	}
 }
 
-// failingStore is a checkpoint file that can't be written.
-type failingStore struct{}
+// faultyStore is a checkpoint file that can't be written while it is full.
+type faultyStore struct {
+	delivery.Store
+	full atomic.Bool
+}
 
-func (failingStore) Commit([]checkpoint.Change) error { return errors.New("no space left on device") }
+func (s *faultyStore) Commit(changes []checkpoint.Change) error {
+	if s.full.Load() {
+		return syscall.ENOSPC
+	}
+	return s.Store.Commit(changes)
+}
 
 // scene is a run, and the alerts that fire in it.
 type scene struct {
 	name    string
 	options []string
-	run     func(rec *recorder)
+	run     func(rec *recorder, r *rig)
 	alerts  []string // in order
 }
 
-var scenes = []scene{
-	{"a normal hour with logs that the account lacks", []string{"logs", "all"}, func(rec *recorder) {
-		rec.sim.Forbid("audit", "process")
-		rec.traffic(0)
-		rec.start()
-		rec.run(50*time.Minute, rec.traffic)
-		rec.stop()
-		rec.start()
-		rec.run(50*time.Minute, rec.traffic)
-		rec.inState("audit", metric.Unlicensed)
-		if rec.metric(metric.Records, "siem") == 0 {
-			rec.t.Error("there was no traffic")
-		}
-		rec.inState("siem", metric.UpToDate)
-	}, nil},
-	{"a normal hour without news", []string{"logs", "all"}, func(rec *recorder) {
-		rec.start()
-		rec.run(75*time.Minute, nil)
-	}, nil},
-	{"refused credentials", []string{"client_secret", "wrong"}, func(rec *recorder) {
-		rec.start()
-		rec.run(2*time.Hour, nil)
-	}, []string{"MimecastRefused"}},
-	{"a named log that the account lacks", []string{"logs", "audit,url"}, func(rec *recorder) {
-		rec.sim.Forbid("audit")
-		rec.start()
-		rec.run(time.Hour, nil)
-	}, []string{"MimecastRefused"}},
-	{"a service that fails", nil, func(rec *recorder) {
-		rec.start()
-		rec.run(20*time.Minute, rec.traffic)
-		rec.fault(simulator.FaultServerError)
-		rec.run(2*time.Hour, rec.traffic)
-	}, []string{"MimecastLag", "MimecastStalled"}},
-	{"a service that fails at the first start", []string{"logs", "url"}, func(rec *recorder) {
-		rec.fault(simulator.FaultServerError)
-		rec.start()
-		rec.run(2*time.Hour, nil)
-	}, []string{"MimecastStalled"}},
-	{"a service that fails for days", []string{"logs", "url"}, func(rec *recorder) {
-		rec.start()
-		rec.rig.run(10 * time.Minute)
-		rec.fault(simulator.FaultServerError)
-		rec.rig.run(5 * 24 * time.Hour)
-		rec.run(2*time.Hour, nil)
-	}, []string{"MimecastLag", "MimecastPositionOld", "MimecastStalled"}},
-	{"a host that is paused for hours, as its output is down", nil, func(rec *recorder) {
-		rec.start()
-		rec.run(20*time.Minute, rec.traffic)
-		rec.handover.Pause()
-		rec.hung = true
-		rec.run(2*time.Hour, rec.traffic)
-		rec.hung = false
-		rec.handover.Resume()
-		rec.run(20*time.Minute, rec.traffic)
-		rec.inState("siem", metric.UpToDate)
-	}, []string{"MimecastLag", "MimecastStalled"}},
-	{"a host that is paused for an hour, and shows how the block goes on", []string{"logs", "url,audit"}, func(rec *recorder) {
-		rec.start()
-		rec.run(20*time.Minute, rec.traffic)
-		rec.handover.Pause()
-		rec.run(time.Hour, rec.traffic)
-	}, []string{"MimecastNotHandedOver"}},
-	{"a file that can't be read", nil, func(rec *recorder) {
-		rec.start()
-		rec.run(10*time.Minute, nil)
-		if err := rec.sim.AddFaultyFiles("receipt", simulator.FaultLineBroken, 1, 50); err != nil {
-			rec.t.Fatal(err)
-		}
-		rec.run(time.Hour, nil)
-	}, []string{"MimecastUnparsed"}},
-	{"a disk that is nearly full", nil, func(rec *recorder) {
-		rec.statfs = func(string) (uint64, uint64, error) { return reserve + 100<<20, 1 << 40, nil }
-		rec.start()
-		rec.run(time.Hour, rec.traffic)
-	}, []string{"MimecastDiskLow"}},
-	{"a disk that is full", []string{"logs", "url,audit"}, func(rec *recorder) {
-		free := uint64(1 << 40)
-		rec.statfs = func(string) (uint64, uint64, error) { return free, 1 << 40, nil }
-		rec.start()
-		rec.run(20*time.Minute, rec.traffic)
-		free = reserve
-		rec.run(time.Hour, rec.traffic)
-	}, []string{"MimecastDiskLow", "MimecastNotHandedOver"}},
-	{"a db that can't be written", nil, func(rec *recorder) {
-		rec.start()
-		rec.run(20*time.Minute, rec.traffic)
-		was := rec.collector.committer.Store
-		rec.collector.committer.Store = failingStore{}
-		rec.run(40*time.Minute, rec.traffic)
-		rec.collector.committer.Store = was
-		rec.run(20*time.Minute, rec.traffic)
-		rec.inState("siem", metric.UpToDate)
-	}, []string{"MimecastBlocked", "MimecastCommitsFailing"}},
-	{"a db in use", []string{"logs", "url"}, func(rec *recorder) {
-		if err := os.MkdirAll(filepath.Dir(rec.cfg.DB), 0o700); err != nil {
-			rec.t.Fatal(err)
-		}
-		other, err := bbolt.Open(rec.cfg.DB, 0o600, nil)
-		if err != nil {
-			rec.t.Fatal(err)
-		}
-		defer other.Close()
-		rec.start()
-		rec.run(time.Hour, nil)
-	}, []string{"MimecastBlocked"}},
-	{"another collector with the same application", nil, func(rec *recorder) {
-		rec.start()
-		rec.twin("api", "2", "logs", "siem", "account", "another")
-		rec.run(5*time.Hour, rec.traffic)
-	}, []string{"MimecastQuota"}},
-	{"another collector of the same account", []string{"logs", "url,audit"}, func(rec *recorder) {
-		rec.start()
-		rec.twin("api", "2", "logs", "url")
-		rec.run(time.Hour, rec.traffic)
-	}, []string{"MimecastCollectedTwice"}},
-	{"a collector that is gone", nil, func(rec *recorder) {
-		rec.start()
-		rec.run(20*time.Minute, rec.traffic)
-		rec.stop()
-		rec.run(30*time.Minute, nil)
-	}, []string{"MimecastGone"}},
+func scenes() []scene {
+	return []scene{
+		{"a normal hour with logs that the account lacks", []string{"logs", "all"}, func(rec *recorder, r *rig) {
+			r.sim.Forbid("audit", "process")
+			r.traffic(0)
+			r.start()
+			rec.record(50*time.Minute, r.traffic)
+			r.stop()
+			r.start()
+			rec.record(50*time.Minute, r.traffic)
+			r.inState("audit", metric.Unlicensed)
+			if r.metric(metric.Records, "siem") == 0 {
+				r.t.Error("there was no traffic")
+			}
+			r.inState("siem", metric.UpToDate)
+		}, nil},
+		{"a normal hour without news", []string{"logs", "all"}, func(rec *recorder, r *rig) {
+			r.start()
+			rec.record(75*time.Minute, nil)
+		}, nil},
+		{"a normal hour of API 1.0", []string{"api", "1", "logs", "all"}, func(rec *recorder, r *rig) {
+			r.start()
+			rec.record(75*time.Minute, func(sample int) {
+				if sample < 60 { // then there is no news
+					r.sim.AddBatch(20)
+				}
+			})
+			r.inState("siem", metric.UpToDate)
+		}, nil},
+		{"refused credentials", []string{"client_secret", "wrong"}, func(rec *recorder, r *rig) {
+			r.start()
+			rec.record(2*time.Hour, nil)
+		}, []string{"MimecastRefused"}},
+		{"a named log that the account lacks", []string{"logs", "audit,url"}, func(rec *recorder, r *rig) {
+			r.sim.Forbid("audit")
+			r.start()
+			rec.record(time.Hour, nil)
+		}, []string{"MimecastRefused"}},
+		{"a service that fails", nil, func(rec *recorder, r *rig) {
+			r.start()
+			rec.record(20*time.Minute, r.traffic)
+			r.fails()
+			rec.record(2*time.Hour, r.traffic)
+		}, []string{"MimecastLag", "MimecastStalled"}},
+		{"a service that fails at the first start", []string{"logs", "url"}, func(rec *recorder, r *rig) {
+			r.fails()
+			r.start()
+			rec.record(2*time.Hour, nil)
+		}, []string{"MimecastStalled"}},
+		{"a service that fails for days", []string{"logs", "url"}, func(rec *recorder, r *rig) {
+			r.start()
+			r.run(10 * time.Minute)
+			r.fails()
+			r.run(5 * 24 * time.Hour)
+			rec.record(2*time.Hour, nil)
+		}, []string{"MimecastLag", "MimecastPositionOld", "MimecastStalled"}},
+		{"a host that is paused for hours, as its output is down", nil, func(rec *recorder, r *rig) {
+			r.start()
+			rec.record(20*time.Minute, r.traffic)
+			r.handover.Pause()
+			rec.hung = true
+			rec.record(2*time.Hour, r.traffic)
+			rec.hung = false
+			r.handover.Resume()
+			rec.record(20*time.Minute, r.traffic)
+			r.inState("siem", metric.UpToDate)
+		}, []string{"MimecastLag", "MimecastStalled"}},
+		{"a host that is paused for an hour, and shows how the block goes on", []string{"logs", "url,audit"}, func(rec *recorder, r *rig) {
+			r.start()
+			rec.record(20*time.Minute, r.traffic)
+			r.handover.Pause()
+			rec.record(time.Hour, r.traffic)
+		}, []string{"MimecastNotHandedOver"}},
+		{"a file that can't be read", nil, func(rec *recorder, r *rig) {
+			r.start()
+			rec.record(10*time.Minute, nil)
+			if err := r.sim.AddFaultyFiles("receipt", simulator.FaultLineBroken, 1, 50); err != nil {
+				r.t.Fatal(err)
+			}
+			rec.record(time.Hour, nil)
+		}, []string{"MimecastUnparsed"}},
+		{"a disk that is nearly full", nil, func(rec *recorder, r *rig) {
+			r.statfs = func(string) (uint64, uint64, error) { return reserve + 100<<20, 1 << 40, nil }
+			r.start()
+			rec.record(time.Hour, r.traffic)
+		}, []string{"MimecastDiskLow"}},
+		{"a disk that is full", []string{"logs", "url,audit"}, func(rec *recorder, r *rig) {
+			var free atomic.Uint64
+			free.Store(1 << 40)
+			r.statfs = func(string) (uint64, uint64, error) { return free.Load(), 1 << 40, nil }
+			r.start()
+			rec.record(20*time.Minute, r.traffic)
+			free.Store(reserve)
+			rec.record(time.Hour, r.traffic)
+		}, []string{"MimecastDiskLow", "MimecastNotHandedOver"}},
+		{"a db that can't be written", nil, func(rec *recorder, r *rig) {
+			r.start()
+			rec.record(20*time.Minute, r.traffic)
+			store := &faultyStore{Store: r.collector.committer.Store}
+			store.full.Store(true)
+			r.collector.committer.Store = store
+			rec.record(40*time.Minute, r.traffic)
+			store.full.Store(false)
+			rec.record(20*time.Minute, r.traffic)
+			r.inState("siem", metric.UpToDate)
+		}, []string{"MimecastBlocked", "MimecastCommitsFailing"}},
+		{"a db in use", []string{"logs", "url"}, func(rec *recorder, r *rig) {
+			if err := os.MkdirAll(filepath.Dir(r.cfg.DB), 0o700); err != nil {
+				r.t.Fatal(err)
+			}
+			other, err := bbolt.Open(r.cfg.DB, 0o600, nil)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			defer other.Close()
+			r.start()
+			rec.record(time.Hour, nil)
+		}, []string{"MimecastBlocked"}},
+		{"another collector with the same application", nil, func(rec *recorder, r *rig) {
+			r.start()
+			rec.twin("api", "2", "logs", "siem", "account", "another")
+			rec.record(5*time.Hour, r.traffic)
+		}, []string{"MimecastQuota"}},
+		{"another collector of the same account", []string{"logs", "url,audit"}, func(rec *recorder, r *rig) {
+			r.start()
+			rec.twin("api", "2", "logs", "url")
+			rec.record(time.Hour, r.traffic)
+		}, []string{"MimecastCollectedTwice"}},
+		{"a collector that is gone", nil, func(rec *recorder, r *rig) {
+			r.start()
+			rec.record(20*time.Minute, r.traffic)
+			r.stop()
+			rec.record(30*time.Minute, nil)
+		}, []string{"MimecastGone"}},
+	}
 }
 
 // TestAlertsInRuns has promtool evaluate the alert rules over the series of collectors
@@ -358,13 +381,13 @@ func TestAlertsInRuns(t *testing.T) {
 	var mu sync.Mutex
 	var tests []rulesTest
 	t.Run("runs", func(t *testing.T) {
-		for _, scene := range scenes {
+		for _, scene := range scenes() {
 			t.Run(scene.name, func(t *testing.T) {
 				t.Parallel()
 				withAPI2(t, simulator.Config{}, scene.options, func(r *rig) {
-					rec := &recorder{rig: r, series: map[string][]float64{}}
-					scene.run(rec)
-					for _, other := range rec.others {
+					rec := &recorder{t: t, rigs: []*rig{r}, series: map[string][]float64{}}
+					scene.run(rec, r)
+					for _, other := range rec.rigs[1:] {
 						other.stop()
 					}
 					mu.Lock()
