@@ -39,6 +39,7 @@ demo: build build/minihost ## run the plugin against the simulator and show reco
 test: build build/minihost ## run all tests, in a real Fluent Bit too if there is one
 	$(GO) test -count=1 ./...
 	@command -v "$${FLUENT_BIT:-fluent-bit}" >/dev/null || echo "*** NO FLUENT BIT on PATH nor in FLUENT_BIT: the tests in a real host WERE SKIPPED ***"
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || echo "*** NO PROMETHEUS or PROMTOOL on PATH: tests of the alerts and the dashboard WERE SKIPPED ***"
 
 KILLS   ?= 200
 STOPS   ?= 50

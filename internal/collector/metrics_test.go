@@ -91,7 +91,7 @@ func TestMetricsAgreeWithTheAccount(t *testing.T) {
 			if err := r.sim.SetFaults(simulator.Plan{}); err != nil {
 				t.Fatal(err)
 			}
-			r.run(time.Hour) // a wait before a request may be long
+			r.run(30 * time.Minute) // a rate limit may last for 15
 			r.inState("siem", metric.UpToDate)
 			r.inState("impersonation", metric.UpToDate)
 			now := r.metric(metric.Records, "")
