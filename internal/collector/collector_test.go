@@ -79,7 +79,7 @@ func TestTagsByType(t *testing.T) {
 
 func TestCleanRestartsRepeatNothing(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(sized(12, 2)) {
+	for seed := range uint64(sized(12, 1)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			withRig(t, simulator.Config{Seed: seed}, []string{"impersonation_page_size", "40"}, func(r *rig) {
 				dice := rand.New(rand.NewPCG(seed, 1))
@@ -110,7 +110,7 @@ func TestCleanRestartsRepeatNothing(t *testing.T) {
 func TestKillsLoseNothing(t *testing.T) {
 	t.Parallel()
 	repeats := 0
-	for seed := range uint64(sized(20, 2)) {
+	for seed := range uint64(sized(20, 1)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			withRig(t, simulator.Config{Seed: seed}, []string{"impersonation_page_size", "40"}, func(r *rig) {
 				dice := rand.New(rand.NewPCG(seed, 2))
