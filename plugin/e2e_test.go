@@ -199,25 +199,38 @@ func (b *bench) received() int {
 	return b.tally.Received()
 }
 
-// account makes every record that was served anew, which takes long.
 func (b *bench) account() harness.Account {
 	b.t.Helper()
 	b.received()
 	return b.tally.Account(b.service.Expected())
 }
 
+// complete returns a function that reports whether every record has come. An account
+// takes long, so it makes none unless more have come.
+func (b *bench) complete() func() bool {
+	b.t.Helper()
+	served, latest := b.account().Served, -1
+	return func() bool {
+		n := b.received()
+		if n < served || n == latest {
+			return false
+		}
+		latest = n
+		return b.account().Lost == 0
+	}
+}
+
 // all waits until every record has come.
 func (b *bench) all() {
 	b.t.Helper()
-	served := b.account().Served
-	b.await("all records", func() bool { return b.received() >= served && b.account().Lost == 0 })
+	b.await("all records", b.complete())
 }
 
 // some waits until more than so many records have come, or all.
 func (b *bench) some(than int) {
 	b.t.Helper()
-	served := b.account().Served
-	b.await("some records", func() bool { n := b.received(); return n > than || n >= served && b.account().Lost == 0 })
+	complete := b.complete()
+	b.await("some records", func() bool { return b.received() > than || complete() })
 }
 
 // clean fails the test unless every record came once and nothing else, and none
