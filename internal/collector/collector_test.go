@@ -297,7 +297,7 @@ func TestWhatTheHostDoesNotTakeIsGivenAgain(t *testing.T) {
 func TestFlowControl(t *testing.T) {
 	t.Parallel()
 	notShort(t)
-	batch := sized(200000, 60000) // 100 MB of records, or 30
+	const batch = 80_000 // 40 MB of records
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.sim.AddBatch(batch)
 		r.start()
@@ -552,7 +552,7 @@ func TestFlowControlWithoutACount(t *testing.T) {
 	notShort(t)
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.host.blind = true
-		r.sim.AddBatch(400000)
+		r.sim.AddBatch(250_000) // 120 MB
 		r.start()
 		// Ten seconds after its append a record counts as taken.
 		for began := time.Now(); time.Since(began) < 8*time.Second; {
