@@ -187,7 +187,7 @@ func TestPausesByTheHost(t *testing.T) {
 			b.service.AddBatch(1000)
 		}
 		b.start()
-		b.await("some records", func() bool { return b.account().Received > 0 })
+		b.await("some records", func() bool { return b.received() > 0 })
 		b.signal(syscall.SIGUSR1)
 		b.logged("mimecast.0 is called back in a pause") // what it had taken before is written
 		before := b.account()

@@ -190,18 +190,47 @@ func (b *bench) await(what string, holds func() bool) {
 	}
 }
 
-func (b *bench) account() harness.Account {
+// received is how many records have come.
+func (b *bench) received() int {
 	b.t.Helper()
 	if err := b.tally.AddFile(b.host.Output()); err != nil {
 		b.t.Fatal(err)
 	}
+	return b.tally.Received()
+}
+
+func (b *bench) account() harness.Account {
+	b.t.Helper()
+	b.received()
 	return b.tally.Account(b.service.Expected())
+}
+
+// complete returns a function that reports whether every record has come. An account
+// takes long, so it makes none unless more have come.
+func (b *bench) complete() func() bool {
+	b.t.Helper()
+	served, latest := b.account().Served, -1
+	return func() bool {
+		n := b.received()
+		if n < served || n == latest {
+			return false
+		}
+		latest = n
+		return b.account().Lost == 0
+	}
 }
 
 // all waits until every record has come.
 func (b *bench) all() {
 	b.t.Helper()
-	b.await("all records", func() bool { return b.account().Lost == 0 })
+	b.await("all records", b.complete())
+}
+
+// some waits until more than so many records have come, or all.
+func (b *bench) some(than int) {
+	b.t.Helper()
+	complete := b.complete()
+	b.await("some records", func() bool { return b.received() > than || complete() })
 }
 
 // clean fails the test unless every record came once and nothing else, and none
@@ -281,8 +310,7 @@ func TestStopAndStart(t *testing.T) {
 		// Stopped as soon as something has come: in the middle of it all.
 		for range 3 {
 			b.start()
-			before := b.account().Received
-			b.await("some records", func() bool { return b.account().Received > before || b.account().Lost == 0 })
+			b.some(b.received())
 			b.stop()
 		}
 		b.start()
@@ -301,7 +329,7 @@ func TestLateEventsArriveOnce(t *testing.T) {
 		b.service.AddLateEvents(50, now.Add(-10*time.Minute), now.Add(3*time.Second))
 		b.service.AddLateEvents(50, now.Add(-9*time.Minute), now.Add(5*time.Second))
 		b.start()
-		b.await("the events that were there", func() bool { return b.account().Received > 0 })
+		b.await("the events that were there", func() bool { return b.received() > 0 })
 		b.all()
 		b.service.AddLateEvents(50, now.Add(-10*time.Minute), now)
 		b.stop()
@@ -671,7 +699,7 @@ func TestRotatedKeys(t *testing.T) {
 		}
 		b.service.AddBatch(100)
 		b.logged("err_xdk_invalid_signature")
-		b.await("all records", func() bool { return b.account().Lost == 0 })
+		b.all()
 		b.stop()
 		b.clean()
 	})

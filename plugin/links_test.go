@@ -175,8 +175,7 @@ func TestStopAndStartInAPage(t *testing.T) {
 		b.service.AddEvents(500, time.Now().Add(-time.Hour), 3)
 		for range 3 {
 			b.start()
-			before := b.account().Received
-			b.await("some records", func() bool { return b.account().Received > before || b.account().Lost == 0 })
+			b.some(b.received())
 			b.stop()
 		}
 		b.start()
@@ -194,7 +193,7 @@ func TestReloadsInAPage(t *testing.T) {
 		b.addFiles(6, 1000, "receipt", "url protect")
 		b.start("-Y")
 		for i := range 4 {
-			b.await("some records", func() bool { return b.account().Received > i*5000 })
+			b.await("some records", func() bool { return b.received() > i*5000 })
 			b.addFiles(6, 1000, "receipt", "url protect")
 			b.reload()
 		}

@@ -46,7 +46,7 @@ func TestReloads(t *testing.T) {
 				b.service.AddBatch(2000)
 			}
 			b.service.AddEvents(20, time.Now().Add(-time.Minute), 3)
-			b.await("some records", func() bool { return b.account().Received > i*5000 })
+			b.await("some records", func() bool { return b.received() > i*5000 })
 			b.reload()
 			if i == 1 {
 				early = b.holds()
@@ -172,9 +172,8 @@ func TestALockedDBIsWaitedFor(t *testing.T) {
 // all2 waits until every record has come to one of two hosts.
 func (b *bench) all2(other *bench) {
 	b.t.Helper()
-	b.await("all records", func() bool {
-		return b.account().Received+other.account().Received >= b.account().Served
-	})
+	served := b.account().Served
+	b.await("all records", func() bool { return b.received()+other.received() >= served })
 }
 
 func TestABackgroundHostIsRefused(t *testing.T) {

@@ -24,12 +24,14 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -93,10 +95,10 @@ struct input {
     void *context;
     int ch_events[2];
     struct plugin *p;
-    char *tag;
+    const char *tag;
     int tag_len;
 
-    char *keys[MAX_OPTIONS], *values[MAX_OPTIONS];
+    char *lines[MAX_OPTIONS];   /* of the configuration: a key, a space and a value */
     int options;
     pthread_t thread;
     sem_t started;
@@ -105,9 +107,8 @@ struct input {
     bool paused;                /* for the main thread: takes nothing */
     bool told;                  /* for the input's thread: FLBPluginInputPause was called */
 
-    pthread_mutex_t lock;       /* for these: */
-    struct append ring[RING];
-    unsigned long long writes, reads, records;
+    struct append ring[RING];   /* its thread puts in, the main thread takes out */
+    atomic_ullong writes, reads, records;
 };
 
 struct configuration {
@@ -115,14 +116,6 @@ struct configuration {
     struct input inputs[MAX_INPUTS];
     int count, threads;
 };
-
-static long long now_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
 
 /* ---- The API table ---- */
 
@@ -150,10 +143,11 @@ static void log_print(int level, const char *file, int line, const char *fmt, ..
 static const char *input_get_property(const char *key, void *input)
 {
     struct input *in = input;
+    size_t len = strlen(key);
 
     for (int i = 0; i < in->options; i++)
-        if (!strcmp(key, in->keys[i]))
-            return in->values[i];
+        if (!strncmp(in->lines[i], key, len) && in->lines[i][len] == ' ')
+            return in->lines[i] + len + 1;
     return NULL;
 }
 
@@ -174,38 +168,32 @@ int flb_input_log_append_records(void *input, size_t records, const char *tag, s
                                  const void *data, size_t size)
 {
     struct input *in = input;
-    struct append a = {records, size, strndup(tag ? tag : in->tag, tag ? tag_len : SIZE_MAX), malloc(size)};
-    bool full;
+    struct append a = {.records = records, .size = size};
 
     if (in->told)
         LOG(ERROR, "[input] %s appends in a pause", in->name);
-    memcpy(a.data, data, size);
-    pthread_mutex_lock(&in->lock);
-    full = in->writes - in->reads == RING;
-    if (!full)
-        in->ring[in->writes++ % RING] = a;
-    pthread_mutex_unlock(&in->lock);
-    if (full) {
+    if (in->writes - in->reads == RING) {
         LOG(ERROR, "[input] %s could not enqueue records into the ring buffer", in->name);
-        free(a.tag);
-        free(a.data);
+        return -1;
     }
-    return full ? -1 : 0;
+    a.tag = tag ? strndup(tag, tag_len) : strdup(in->tag);
+    a.data = memcpy(malloc(size), data, size);
+    in->ring[in->writes % RING] = a;
+    in->writes++;
+    return 0;
 }
 
 /* The metrics of an input are the input itself. */
 char *cmt_encode_text_create(void *metrics)
 {
     struct input *in = metrics;
-    char *text = NULL;
+    char *text;
 
-    pthread_mutex_lock(&in->lock);
     if (asprintf(&text,
                  "2025-01-01T00:00:00.000000000Z fluentbit_input_records_total{name=\"%s\"} = %llu\n"
                  "2025-01-01T00:00:00.000000000Z fluentbit_input_ring_buffer_writes_total{name=\"%s\"} = %llu\n",
                  in->name, in->records, in->name, in->writes) < 0)
-        text = NULL;
-    pthread_mutex_unlock(&in->lock);
+        return NULL;
     return text;
 }
 
@@ -218,8 +206,10 @@ void cmt_encode_text_destroy(char *text) { free(text); }
 static void *input_thread(void *arg)
 {
     struct input *in = arg;
-    struct pollfd fd = {in->commands[0], POLLIN, 0};
-    long long due = now_ms() + 1000, left;
+    struct itimerspec second = {{1, 0}, {1, 0}};
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    struct pollfd fds[] = {{in->commands[0], POLLIN, 0}, {timer, POLLIN, 0}};
+    uint64_t ticks;
     size_t size;
     void *data;
     char command = 0;
@@ -229,10 +219,15 @@ static void *input_thread(void *arg)
     plugin.context = in->context;
     in->up = call.Init(&plugin) == 1;
     sem_post(&in->started);
+    timerfd_settime(timer, 0, &second, NULL);
     while (in->up && command != 'q') {
-        left = due - now_ms();
-        if (poll(&fd, 1, left > 0 ? left : 0) == 0) {
-            due += 1000;
+        if (poll(fds, 2, -1) < 1)
+            continue;
+        if (fds[0].revents && read(fds[0].fd, &command, 1) == 1 && command != 'q') {
+            in->told = command == 'p';
+            in->told ? call.InputPause() : call.InputResume();
+            LOG(INFO, "[input] %s %s", in->name, in->told ? "paused" : "resumed");
+        } else if (!fds[0].revents && read(timer, &ticks, sizeof(ticks)) > 0) {
             if (in->told)
                 LOG(INFO, "[input] %s is called back in a pause", in->name);
             data = NULL, size = 0;
@@ -241,12 +236,9 @@ static void *input_thread(void *arg)
                 continue;
             flb_input_log_append_records(in, 0, NULL, 0, data, size);
             call.InputCleanupCallback(data);
-        } else if (read(fd.fd, &command, 1) == 1 && command != 'q') {
-            in->told = command == 'p';
-            in->told ? call.InputPause() : call.InputResume();
-            LOG(INFO, "[input] %s %s", in->name, in->told ? "paused" : "resumed");
         }
     }
+    close(timer);
     if (in->up)
         call.Exit();
     return NULL;
@@ -254,17 +246,19 @@ static void *input_thread(void *arg)
 
 /* ---- The main thread: counts and stores appends ---- */
 
+static void put(int type, const char *data, size_t size)
+{
+    uint32_t length = htonl(size);
+
+    fputc(type, stdout);
+    fwrite(&length, sizeof(length), 1, stdout);
+    fwrite(data, size, 1, stdout);
+}
+
 static void store(const struct append *a)
 {
-    size_t tag_len = strlen(a->tag);
-    uint32_t sizes[] = {htonl(tag_len), htonl(a->size)};
-
-    fputc(0xdb, stdout);
-    fwrite(&sizes[0], 4, 1, stdout);
-    fwrite(a->tag, tag_len, 1, stdout);
-    fputc(0xc6, stdout);
-    fwrite(&sizes[1], 4, 1, stdout);
-    fwrite(a->data, a->size, 1, stdout);
+    put(0xdb, a->tag, strlen(a->tag));
+    put(0xc6, a->data, a->size);
     if (fflush(stdout) || ferror(stdout)) {
         LOG(ERROR, "[minihost] can't write the records");
         _exit(1);
@@ -276,16 +270,11 @@ static void store(const struct append *a)
 static void ingest(struct configuration *c, bool ended)
 {
     for (struct input *in = c->inputs; in < c->inputs + c->count; in++)
-        while (ended || !in->paused) {
-            struct append a = {0};
+        while ((ended || !in->paused) && in->reads < in->writes) {
+            struct append a = in->ring[in->reads % RING];
 
-            pthread_mutex_lock(&in->lock);
-            if (in->reads < in->writes)
-                a = in->ring[in->reads++ % RING];
+            in->reads++;
             in->records += a.records;
-            pthread_mutex_unlock(&in->lock);
-            if (!a.data)
-                break;
             if (!ended)
                 store(&a);
             free(a.tag);
@@ -309,10 +298,8 @@ static struct input *add_input(struct configuration *c)
     struct input *in = &c->inputs[c->count];
 
     snprintf(in->name, sizeof(in->name), "%s.%d", c->def.name, c->count++);
-    in->tag = strdup(in->name);
     in->context = &in->options; /* any address of its own will do */
     in->p = &plugin;
-    pthread_mutex_init(&in->lock, NULL);
     if (sem_init(&in->started, 0, 0) || pipe2(in->commands, O_CLOEXEC))
         abort();
     return in;
@@ -324,34 +311,30 @@ static struct configuration *configure(const char *path, int reloading)
     struct configuration *c = calloc(1, sizeof(*c));
     struct input *in = NULL;
     FILE *file = path ? fopen(path, "re") : NULL;
-    char *key = NULL, *value;
+    char *line = NULL;
     size_t size = 0;
     ssize_t len;
 
     if (!file || call.PreRegister(reloading) == -1 || call.Register(&c->def) == -1 ||
         c->def.type != TYPE_INPUT || c->def.proxy != PROXY_GOLANG)
         return NULL;
-    for (; (len = getline(&key, &size, file)) > 0; key = NULL) {
-        key[len - 1] = '\0';
-        value = strchr(key, ' ');
-        if (!value && c->count < MAX_INPUTS) {
+    for (; (len = getline(&line, &size, file)) > 0; line = NULL) {
+        line[len - 1] = '\0';
+        if (*line == '[' && c->count < MAX_INPUTS)
             in = add_input(c);
-            continue;
-        }
-        if (!value || !in || in->options == MAX_OPTIONS)
+        else if (*line != '[' && in && in->options < MAX_OPTIONS)
+            in->lines[in->options++] = line;
+        else
             return NULL;
-        *value++ = '\0';
-        if (!strcmp(key, "tag")) {
-            in->tag = value;
-        } else if (!strcmp(key, "alias")) {
-            snprintf(in->name, sizeof(in->name), "%s", value);
-        } else {
-            in->keys[in->options] = key;
-            in->values[in->options++] = value;
-        }
     }
-    for (in = c->inputs; in < c->inputs + c->count; in++)
+    for (in = c->inputs; in < c->inputs + c->count; in++) {
+        const char *tag = input_get_property("tag", in), *alias = input_get_property("alias", in);
+
+        in->tag = tag ? tag : strdup(in->name);
         in->tag_len = strlen(in->tag);
+        if (alias)
+            snprintf(in->name, sizeof(in->name), "%s", alias);
+    }
     fclose(file);
     return c;
 }

@@ -44,8 +44,7 @@ func Files(path string, getenv func(string) string) (*Report, []Block) {
 	c := checker{r, host}
 	c.service()
 	var blocks []Block
-	for i := range host.Inputs {
-		s := &host.Inputs[i]
+	for i, s := range host.Inputs {
 		if name := host.Last(s, "name"); !strings.EqualFold(name, pluginName) {
 			continue
 		}

@@ -89,38 +89,44 @@ func (c checker) positions(b *Block, at string, streams []checkpoint.Stream) {
 
 // twice looks for blocks that collect the same logs.
 func (c checker) twice(blocks []Block) {
-	type log struct{ key, db string }
+	type place struct {
+		key checkpoint.Key
+		db  string
+	}
 	type application struct{ log, host, id, customer string }
-	byKey, byApplication := map[checkpoint.Key]log{}, map[application]string{}
+	places, applications, keys := map[place]string{}, map[application]string{}, map[checkpoint.Key]string{}
 	for _, b := range blocks {
 		if !b.Usable {
 			continue
 		}
 		db, _ := filepath.Abs(b.Config.DB)
-		said := map[string]bool{}
+		said := map[string]bool{"": true}
 		for _, key := range collector.Keys(b.Config) {
-			other, sameKey := byKey[key]
-			app := application{key.Log, b.Config.BaseURL.Host, b.Config.AppID, b.Config.AccountCode}
-			block, sameApplication := byApplication[app]
-			if !sameKey {
-				byKey[key] = log{b.Name, db}
-			}
-			if !sameApplication {
-				byApplication[app] = b.Name
-			}
+			inDB := earlier(places, place{key, db}, b.Name)
+			same := earlier(applications, application{key.Log, b.Config.BaseURL.Host, b.Config.AppID, b.Config.AccountCode}, b.Name)
+			other := earlier(keys, key, b.Name)
 			switch {
-			case sameKey && other.db == db && b.Config.DB != "" && !said[other.key]:
-				said[other.key] = true
-				c.add(Failed, b.Name, "", fmt.Sprintf("%s collects the logs %s of account %s too, with the same db", other.key, key.Log, key.Account), "take the log out of the option logs of one; two customers need an account each")
-			case sameApplication && !said[block]:
-				said[block] = true
-				c.add(Warning, b.Name, "", fmt.Sprintf("%s collects the logs %s of the same application too: every record comes twice", block, key.Log), "take the log out of the option logs of one")
-			case sameKey && !said[other.key]:
-				said[other.key] = true
-				c.add(Warning, b.Name, "", fmt.Sprintf("%s has the same account %s for another application", other.key, key.Account), "give each Mimecast customer an account of its own")
+			case b.Config.DB != "" && !said[inDB]:
+				said[inDB] = true
+				c.add(Failed, b.Name, "", fmt.Sprintf("%s collects the logs %s of account %s too, with the same db", inDB, key.Log, key.Account), "take the log out of the option logs of one; two customers need an account each")
+			case !said[same]:
+				said[same] = true
+				c.add(Warning, b.Name, "", fmt.Sprintf("%s collects the logs %s of the same application too: every record comes twice", same, key.Log), "take the log out of the option logs of one")
+			case !said[other]:
+				said[other] = true
+				c.add(Warning, b.Name, "", fmt.Sprintf("%s has the same account %s for another application", other, key.Account), "give each Mimecast customer an account of its own")
 			}
 		}
 	}
+}
+
+// earlier returns the first block that came with a key, empty if this is the first.
+func earlier[K comparable](first map[K]string, key K, block string) string {
+	if first[key] == "" {
+		first[key] = block
+		return ""
+	}
+	return first[key]
 }
 
 // cause drops the name of a file from its error.

@@ -151,12 +151,20 @@ func TestMistakes(t *testing.T) {
 		"tries not again":    {"no_limits", "no_retries", []string{"warning http.0:15: retry_limit no_retries"}},
 		"limited size":       {"no_limits", "no_limits\n      storage.total_limit_size: 10M", []string{"warning http.0:16: storage.total_limit_size 10M: beyond that the oldest chunks are dropped"}},
 		"the same logs":      {"  outputs:\n", another + "  outputs:\n", []string{"failed mimecast.1: mimecast.0 collects the logs impersonation of account acme too, with the same db"}},
-		"the same account":   {"  outputs:\n", strings.ReplaceAll(another, "x.db", "y.db") + "  outputs:\n", []string{"warning mimecast.1: mimecast.0 collects the logs impersonation of the same application too: every record comes twice"}},
-		"no block":           {"name: mimecast", "name: dummy", []string{"failed file: no input is named mimecast"}},
-		"no YAML":            {"account: acme", "account: [" + secret, []string{"failed file"}},
-		"an alias":           {"account: acme", "account: &a acme\n      account_key: *a", []string{"failed file:10: an alias; Fluent Bit reads none"}},
-		"no include":         {"service:\n", "includes:\n  - gone.yaml\nservice:\n", []string{"failed file:2: the included file {dir}/gone.yaml can't be read: no such file"}},
-		"no list":            {"    - name: mimecast\n", "      name: mimecast\n", []string{"failed file:4: inputs has to be a list"}},
+		"the same db as the second": {"  outputs:\n", strings.ReplaceAll(another, "x.db", "y.db") + strings.ReplaceAll(another, "x.db", "y.db") + "  outputs:\n", []string{
+			"warning mimecast.1: mimecast.0 collects the logs impersonation of the same application too: every record comes twice",
+			"failed mimecast.2: mimecast.1 collects the logs impersonation of account acme too, with the same db",
+		}},
+		"another application": {"  outputs:\n", strings.ReplaceAll(strings.ReplaceAll(another, "x.db", "y.db"), "${MIMECAST_CLIENT_ID}", "other") + "  outputs:\n", []string{
+			"warning mimecast.1: mimecast.0 has the same account acme for another application",
+		}},
+		"a port of no kind": {"account: acme", "account: acme\n      ports: 1", []string{"failed mimecast.0:10: ports is no option: it goes unnoticed"}},
+		"the same account":  {"  outputs:\n", strings.ReplaceAll(another, "x.db", "y.db") + "  outputs:\n", []string{"warning mimecast.1: mimecast.0 collects the logs impersonation of the same application too: every record comes twice"}},
+		"no block":          {"name: mimecast", "name: dummy", []string{"failed file: no input is named mimecast"}},
+		"no YAML":           {"account: acme", "account: [" + secret, []string{"failed file"}},
+		"an alias":          {"account: acme", "account: &a acme\n      account_key: *a", []string{"failed file:10: an alias; Fluent Bit reads none"}},
+		"no include":        {"service:\n", "includes:\n  - gone.yaml\nservice:\n", []string{"failed file:2: the included file {dir}/gone.yaml can't be read: no such file"}},
+		"no list":           {"    - name: mimecast\n", "      name: mimecast\n", []string{"failed file:4: inputs has to be a list"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t)

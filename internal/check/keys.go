@@ -19,18 +19,18 @@ var hostKeys = []string{
 	"tls.max_version", "tls.min_version", "tls.verify", "tls.verify_client_cert", "tls.verify_hostname", "tls.vhost",
 }
 
-// idle are keys that Fluent Bit takes and this plugin has no use for, by how they
-// begin, and what the user may have meant.
-var idle = []struct{ prefix, instead string }{
+// idle are keys that Fluent Bit takes and this plugin has no use for, as patterns,
+// and what the user may have meant.
+var idle = []struct{ pattern, instead string }{
 	{"host", "region or base_url"},
 	{"port", "base_url"},
 	{"listen", ""},
 	{"ipv6", ""},
-	{"net.", "http_timeout"},
-	{"oauth2", "client_id and client_secret"},
-	{"tls.verify", "tls_verify"},
-	{"tls.ca_", "tls_ca_file"},
-	{"tls.", ""},
+	{"net.*", "http_timeout"},
+	{"oauth2*", "client_id and client_secret"},
+	{"tls.verify*", "tls_verify"},
+	{"tls.ca_*", "tls_ca_file"},
+	{"tls.*", ""},
 }
 
 // structured are the keys whose values are no texts.
@@ -97,7 +97,7 @@ func (c checker) hostKey(b *Block, p hostconfig.Property, options []string) {
 		return
 	}
 	for _, i := range idle {
-		if p.Key != i.prefix && (len(i.prefix) < 4 || i.prefix == "host" || !strings.HasPrefix(p.Key, i.prefix)) {
+		if !hostconfig.Match(i.pattern, p.Key) {
 			continue
 		}
 		do := "leave it out"

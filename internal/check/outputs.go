@@ -21,8 +21,7 @@ func (c checker) outputs(blocks []Block) {
 		var unsure string // a pattern that can't be tried
 		reached := map[string]bool{}
 		tags := tagsOf(b)
-		for i := range c.host.Outputs {
-			o := &c.host.Outputs[i]
+		for i, o := range c.host.Outputs {
 			hit := c.isRouted(o, i, routed)
 			for _, tag := range tags {
 				matched, ok := c.matches(o, tag)
@@ -37,9 +36,9 @@ func (c checker) outputs(blocks []Block) {
 		}
 		c.unreached(b, tags, reached, len(routed) > 0, unsure)
 	}
-	for i := range c.host.Outputs {
+	for i, o := range c.host.Outputs {
 		if used[i] {
-			c.retries(i)
+			c.retries(o, c.outputName(o, i))
 		}
 	}
 }
@@ -48,8 +47,8 @@ func (c checker) outputs(blocks []Block) {
 func (c checker) routes(b Block, names []string) {
 	for _, name := range names {
 		found := false
-		for i := range c.host.Outputs {
-			found = found || c.isRouted(&c.host.Outputs[i], i, []string{name})
+		for i, o := range c.host.Outputs {
+			found = found || c.isRouted(o, i, []string{name})
 		}
 		if !found {
 			c.add(Warning, b.Name, c.at(&b, "routes:"), "routes lead to "+name+", which no output is called", "give the output that alias, or correct the name")
@@ -161,9 +160,7 @@ func (c checker) outputName(o *hostconfig.Section, i int) string {
 var unfailing = []string{"stdout", "null", "counter", "exit"}
 
 // retries checks what an output does with chunks that it can't send.
-func (c checker) retries(i int) {
-	o := &c.host.Outputs[i]
-	name := c.outputName(o, i)
+func (c checker) retries(o *hostconfig.Section, name string) {
 	if slices.Contains(unfailing, strings.ToLower(c.host.Last(o, "name"))) {
 		return
 	}

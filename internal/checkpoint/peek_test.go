@@ -49,7 +49,7 @@ func TestPeek(t *testing.T) {
 		}
 	})
 	seen := map[string]bool{}
-	for range 200 {
+	for n := 0; (n < 200 || len(seen) < 2) && !t.Failed(); n++ { // a commit may take longer than many looks
 		streams, err := Peek(path)
 		switch {
 		case err != nil && strings.Contains(err.Error(), errBusy.Error()):
@@ -63,9 +63,6 @@ func TestPeek(t *testing.T) {
 	}
 	close(stop)
 	writing.Wait()
-	if len(seen) < 2 {
-		t.Errorf("%d states were seen", len(seen))
-	}
 	if err := claim.Release(); err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func TestAllLogs(t *testing.T) {
 					}
 					r.start()
 					whole := func() { // for hours, if it takes as long
-						look := time.Duration(sized(60, 10)) * time.Minute
+						look := time.Duration(sized(60, 4)) * time.Minute
 						for range 12 * time.Hour / look {
 							if r.run(look); r.account(r.sim.Expected()).lost == 0 {
 								return
@@ -73,7 +73,7 @@ func TestAllLogs(t *testing.T) {
 					r.clean()
 					for range sized(5, 2) { // more, and in mid-page
 						for _, log := range simulator.Logs() {
-							if err := r.sim.AddLogEvents(log, 120, simulator.LogEvents{Start: time.Now(), PerSecond: 3, TwinEvery: 3}); err != nil {
+							if err := r.sim.AddLogEvents(log, sized(120, 50), simulator.LogEvents{Start: time.Now(), PerSecond: 3, TwinEvery: 3}); err != nil {
 								t.Fatal(err)
 							}
 						}

@@ -79,7 +79,7 @@ func TestTagsByType(t *testing.T) {
 
 func TestCleanRestartsRepeatNothing(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(sized(12, 2)) {
+	for seed := range uint64(sized(12, 1)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			withRig(t, simulator.Config{Seed: seed}, []string{"impersonation_page_size", "40"}, func(r *rig) {
 				dice := rand.New(rand.NewPCG(seed, 1))
@@ -110,7 +110,7 @@ func TestCleanRestartsRepeatNothing(t *testing.T) {
 func TestKillsLoseNothing(t *testing.T) {
 	t.Parallel()
 	repeats := 0
-	for seed := range uint64(sized(20, 2)) {
+	for seed := range uint64(sized(20, 1)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			withRig(t, simulator.Config{Seed: seed}, []string{"impersonation_page_size", "40"}, func(r *rig) {
 				dice := rand.New(rand.NewPCG(seed, 2))
@@ -297,7 +297,7 @@ func TestWhatTheHostDoesNotTakeIsGivenAgain(t *testing.T) {
 func TestFlowControl(t *testing.T) {
 	t.Parallel()
 	notShort(t)
-	batch := sized(200000, 60000) // 100 MB of records, or 30
+	const batch = 80_000 // 40 MB of records
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.sim.AddBatch(batch)
 		r.start()
@@ -552,7 +552,7 @@ func TestFlowControlWithoutACount(t *testing.T) {
 	notShort(t)
 	withRig(t, simulator.Config{}, []string{"logs", "siem"}, func(r *rig) {
 		r.host.blind = true
-		r.sim.AddBatch(400000)
+		r.sim.AddBatch(250_000) // 120 MB
 		r.start()
 		// Ten seconds after its append a record counts as taken.
 		for began := time.Now(); time.Since(began) < 8*time.Second; {

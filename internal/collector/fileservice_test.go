@@ -112,7 +112,7 @@ func onePage(names ...string) func(int, string) filePage {
 
 func gzipped(text string) []byte {
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
 	_, _ = z.Write([]byte(text))
 	_ = z.Close()
 	return b.Bytes()

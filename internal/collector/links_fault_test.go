@@ -279,9 +279,8 @@ func TestABegunFileThatFailsAfterARestart(t *testing.T) {
 func TestAPanicInAFile(t *testing.T) {
 	t.Parallel()
 	f := &fileService{page: onePage("A")}
-	f.file = func(w http.ResponseWriter, _ *http.Request, name string, _ int) {
-		_, _ = w.Write([]byte(events(name, 60_000, time.Now().Add(-time.Hour)))) // too much for memory
-	}
+	big := []byte(events("A", 60_000, time.Now().Add(-time.Hour))) // too much for memory
+	f.file = func(w http.ResponseWriter, _ *http.Request, _ string, _ int) { _, _ = w.Write(big) }
 	withFiles(t, f, nil, func(r *rig) {
 		panics := 0
 		r.readAt = func(s scratch, p []byte, off int64) (int, error) {

@@ -130,7 +130,7 @@ func TestLinksBrokenLine(t *testing.T) {
 // TestLinksKills dies at random steps, in the middle of pages and files.
 func TestLinksKills(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(sized(12, 2)) {
+	for seed := range uint64(sized(12, 1)) {
 		withAPI2(t, simulator.Config{EventsLimit: 1000, EventsWindow: time.Minute}, []string{"siem_types", "receipt,av"}, func(r *rig) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			for _, kind := range []string{"receipt", "av"} {

@@ -163,13 +163,14 @@ func TestIDsOfALongFile(t *testing.T) {
 	t.Parallel()
 	f := fileIDs{extras: extras{idKey: "id"}}
 	seen := map[string]bool{}
+	records := sized(2, 1)*maxCounted + 10
 	for range 2 {
 		f.enter("x")
-		for range 2*maxCounted + 10 {
+		for range records {
 			seen[f.next([]byte("a"))] = true
 		}
 	}
-	if len(seen) != 2*maxCounted+10 {
+	if len(seen) != records {
 		t.Errorf("%d ids", len(seen))
 	}
 }

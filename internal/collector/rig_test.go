@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -29,6 +30,7 @@ import (
 	"fluent-bit-mimecast/internal/delivery"
 	"fluent-bit-mimecast/internal/memory"
 	"fluent-bit-mimecast/internal/simulator"
+	"fluent-bit-mimecast/internal/sleep"
 	"fluent-bit-mimecast/mimecast"
 )
 
@@ -140,10 +142,14 @@ type rig struct {
 	dir  string
 	log  logBuffer
 
+	// statfs takes a minute unless a test replaces it: a look each second is most
+	// of what happens in a day of fake time.
 	statfs func(string) (free, total uint64, err error)
 	answer atomic.Pointer[http.HandlerFunc] // in the simulator's place
 	readAt func(f scratch, p []byte, off int64) (int, error)
 
+	life      context.Context // of the collector
+	die       context.CancelFunc
 	memory    *memory.Budget
 	files     *checkpoint.Files
 	closing   *checkpoint.Claim
@@ -204,7 +210,10 @@ func withRig(t *testing.T, sim simulator.Config, options []string, fn func(r *ri
 		}
 		defer server.Close()
 		r := &rig{t: t, sim: server, host: &fakeHost{}, dir: t.TempDir()}
-		r.statfs = func(string) (free, total uint64, err error) { return 1 << 40, 1 << 40, nil }
+		r.statfs = func(string) (free, total uint64, err error) {
+			_ = sleep.For(r.life, time.Minute)
+			return 1 << 40, 1 << 40, nil
+		}
 		r.configure(options...)
 		defer func() {
 			if r.collector != nil {
@@ -296,6 +305,7 @@ func exchange(h http.Handler, req *http.Request) (*http.Response, error) {
 
 func (r *rig) start() {
 	r.t.Helper()
+	r.life, r.die = context.WithCancel(context.Background())
 	r.files = &checkpoint.Files{}
 	var claim *checkpoint.Claim
 	if r.cfg.DB != "" {
@@ -352,6 +362,7 @@ func (r *rig) stop() {
 func (r *rig) end() {
 	r.t.Helper()
 	r.handover.Finish(r.host)
+	r.die()
 	if !r.collector.Stop(time.Second) {
 		r.t.Error("the collector takes more than a second to stop")
 	}
@@ -369,6 +380,7 @@ func (r *rig) kill() {
 	}
 	none := err != nil
 	r.host.ring = nil
+	r.die()
 	r.collector.Stop(time.Minute)
 	r.collector = nil
 	if none {

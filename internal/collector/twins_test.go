@@ -106,11 +106,11 @@ func TestOnePageUnderNewTokens(t *testing.T) {
 	asked := 0
 	withLists(t, s, "url", nil, func(r *rig) {
 		at := time.Now().Add(-20 * time.Minute).UTC().Format("2006-01-02T15:04:05-0700")
-		event := fmt.Sprintf(`,{"date":%q,"n":1}`, at)
+		page := strings.Repeat(fmt.Sprintf(`,{"date":%q,"n":1}`, at), 2500)[1:]
 		s.answer = func(w http.ResponseWriter, _ string, _ pageAsk) bool {
 			asked++
 			_, _ = fmt.Fprintf(w, `{"meta":{"status":200,"pagination":{"next":"n%d"}},"fail":[],"data":[{"clickLogs":[%s]}]}`,
-				asked, strings.Repeat(event, 2500)[1:])
+				asked, page)
 			return true
 		}
 		r.start()

@@ -12,7 +12,7 @@ import (
 func TestPositionsDoNotDependOnOptions(t *testing.T) {
 	t.Parallel()
 	withAPI2(t, simulator.Config{}, nil, func(r *rig) {
-		records := sized(20_000, 15_000)
+		records := sized(20_000, 8_000)
 		if err := r.sim.AddFiles("receipt", 1, records); err != nil {
 			t.Fatal(err)
 		}
@@ -21,8 +21,8 @@ func TestPositionsDoNotDependOnOptions(t *testing.T) {
 		for _, more := range options {
 			r.configure(append([]string{"api", "2", "logs", "siem", "siem_types", "receipt"}, more...)...)
 			r.start()
-			for range 5 {
-				r.step(5)
+			for range sized(5, 3) {
+				r.step(sized(5, 3))
 			}
 			r.kill()
 			if n := len(r.host.stored); n <= before || n >= records {

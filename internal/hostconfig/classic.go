@@ -30,10 +30,9 @@ type classic struct {
 	config       *Config
 	path, folder string
 	line         int
-	section      *Section
-	grouped      bool   // the lines are of a group in the section
-	begun        bool   // there was a section
-	indent       string // of the file's first line that has some
+	section      *Section // nil before the first
+	grouped      bool     // the lines are of a group in the section
+	indent       string   // of the file's first line that has some
 }
 
 func (r *classic) read(text string) error {
@@ -50,7 +49,7 @@ func (r *classic) read(text string) error {
 		if !closed || name == "" {
 			return r.failed("a section's name needs brackets, as in [INPUT]")
 		}
-		r.section, r.begun, r.grouped = r.config.section(name, Place{r.path, r.line}), true, false
+		r.section, r.grouped = r.config.section(name, Place{r.path, r.line}), false
 		return nil
 	}
 	return r.property(text)
@@ -90,14 +89,12 @@ func (r *classic) property(text string) error {
 		return r.failed("a key and its value are separated by a tab; use a space")
 	case !separated || value == "":
 		return r.failed("a key without a value")
-	case !r.begun:
+	case r.section == nil:
 		return r.failed("a key before the first section")
 	}
-	if r.section != nil {
-		r.section.Properties = append(r.section.Properties, Property{
-			Key: strings.ToLower(strings.TrimSpace(key)), Value: value, At: Place{r.path, r.line},
-		})
-	}
+	r.section.Properties = append(r.section.Properties, Property{
+		Key: strings.ToLower(strings.TrimSpace(key)), Value: value, At: Place{r.path, r.line},
+	})
 	return nil
 }
 
@@ -112,7 +109,7 @@ func (r *classic) include(name string) error {
 	}
 	for _, file := range files {
 		if err := r.config.readClassic(file, r.folder); err != nil {
-			return r.within(err)
+			return within(err, r.path, r.line)
 		}
 	}
 	return nil
@@ -126,6 +123,3 @@ func (r *classic) meta(text string) {
 }
 
 func (r *classic) failed(why string) error { return failed(r.path, r.line, "%s", why) }
-
-// within says of the error of a file that can't be opened where it is included.
-func (r *classic) within(err error) error { return within(err, r.path, r.line) }

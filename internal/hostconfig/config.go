@@ -8,16 +8,15 @@ import (
 
 // Config is a configuration, with the files that it includes.
 type Config struct {
-	Service Section   // of all files together
-	Inputs  []Section // in the order in which Fluent Bit makes them
-	Filters []Section
-	Outputs []Section
+	Service Section    // of all files together
+	Inputs  []*Section // in the order in which Fluent Bit makes them
+	Outputs []*Section
 	Files   []string // that were read, the main one first
 
 	env environment
 }
 
-// Section is an input, a filter, an output or the service.
+// Section is an input, an output or the service.
 type Section struct {
 	At         Place // where it begins
 	Properties []Property
@@ -76,7 +75,7 @@ func Read(path string, getenv func(string) string) (*Config, error) {
 	var err error
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".yaml", ".yml":
-		err = c.readYAML(path, "")
+		err = c.readYAML(path)
 	default:
 		err = c.readClassic(path, filepath.Dir(path))
 	}
@@ -112,10 +111,10 @@ func matches(path, folder string) []string {
 	return found
 }
 
-// section returns where the properties of a kind of section go; nil when nobody
-// asks for them.
+// section returns where the properties of a section go, which are kept if it is of
+// a kind that somebody asks for.
 func (c *Config) section(name string, at Place) *Section {
-	var list *[]Section
+	s := &Section{At: at}
 	switch strings.ToLower(name) {
 	case "service":
 		if c.Service.At == (Place{}) {
@@ -123,16 +122,11 @@ func (c *Config) section(name string, at Place) *Section {
 		}
 		return &c.Service
 	case "input", "inputs":
-		list = &c.Inputs
-	case "filter", "filters":
-		list = &c.Filters
+		c.Inputs = append(c.Inputs, s)
 	case "output", "outputs":
-		list = &c.Outputs
-	default:
-		return nil
+		c.Outputs = append(c.Outputs, s)
 	}
-	*list = append(*list, Section{At: at})
-	return &(*list)[len(*list)-1]
+	return s
 }
 
 // All returns the properties of a key, in any case.
@@ -145,9 +139,6 @@ func (s *Section) All(key string) []Property {
 	}
 	return list
 }
-
-// Has reports whether a section has a key.
-func (s *Section) Has(key string) bool { return len(s.All(key)) > 0 }
 
 // Routed returns the names of the outputs that an input's own routes lead to.
 func (s *Section) Routed() []string {

@@ -26,7 +26,7 @@ func files(t *testing.T, content map[string]string) string {
 }
 
 // words returns the keys and values of sections, with the variables replaced.
-func words(c *Config, sections ...Section) []string {
+func words(c *Config, sections ...*Section) []string {
 	var list []string
 	for _, s := range sections {
 		var b strings.Builder
@@ -62,7 +62,7 @@ func TestRead(t *testing.T) {
 		if diff := cmp.Diff([]string{"name=dummy tag=b", "name=mimecast db=a/b/c/d/x"}, inputs); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-		if diff := cmp.Diff([]string{"flush=5", "name=stdout match=*"}, words(c, c.Service, c.Outputs[0])); diff != "" {
+		if diff := cmp.Diff([]string{"flush=5", "name=stdout match=*"}, words(c, &c.Service, c.Outputs[0])); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 		if p := c.Inputs[1].All("db")[0]; !cmp.Equal(c.Unset(p), []string{"E"}) || p.At.Line != map[string]int{"main.conf": 11, "main.yaml": 10}[name] {
@@ -71,6 +71,21 @@ func TestRead(t *testing.T) {
 		if name == "main.yaml" && !cmp.Equal(c.Inputs[1].Routed(), []string{"one", "two"}) {
 			t.Errorf("routed to %v", c.Inputs[1].Routed())
 		}
+	}
+}
+
+// TestIncludeInASection has keys of a section behind a file with sections.
+func TestIncludeInASection(t *testing.T) {
+	dir := files(t, map[string]string{
+		"x.conf":    "[INPUT]\n    name mimecast\n@INCLUDE more.conf\n    tag outer",
+		"more.conf": "[INPUT]\n    tag one\n[INPUT]\n    tag two",
+	})
+	c, err := Read(filepath.Join(dir, "x.conf"), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"name=mimecast tag=outer", "tag=one", "tag=two"}, words(c, c.Inputs...)); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -29,7 +29,7 @@ func FuzzRead(f *testing.F) {
 			if err != nil && !errors.As(err, &told) {
 				t.Errorf("%s: %v", name, err)
 			}
-			for _, list := range [][]Section{c.Inputs, c.Filters, c.Outputs, {c.Service}} {
+			for _, list := range [][]*Section{c.Inputs, c.Outputs, {&c.Service}} {
 				for i := range list {
 					list[i].Routed()
 					for _, p := range list[i].Properties {

@@ -13,11 +13,7 @@ import (
 )
 
 // readYAML reads a YAML file. Names in it are relative to its own folder.
-func (c *Config) readYAML(name, folder string) error {
-	path := name
-	if folder != "" && !filepath.IsAbs(name) {
-		path = filepath.Join(folder, name)
-	}
+func (c *Config) readYAML(path string) error {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -148,7 +144,7 @@ func (r yamlFile) includes(list *yaml.Node) error {
 			return r.failed(item, "no file is of the included name")
 		}
 		for _, file := range files {
-			if err := r.config.readYAML(file, ""); err != nil {
+			if err := r.config.readYAML(file); err != nil {
 				return within(err, r.path, item.Line)
 			}
 		}

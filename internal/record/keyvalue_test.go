@@ -162,8 +162,10 @@ func TestKeyValueWithoutLineEnds(t *testing.T) {
 	check(line+line+line, want, want, want)
 	check(line+line+"\r"+line+"\r\n"+line+line, want, want, want, want, want)
 	check(strings.TrimSuffix(line, "MX")+line, strings.Replace(want, `"MX"`, "null", 1), want)
-	many := 2*MaxRecord/len(line) + 10
-	if got := read(t, openKeyValue(strings.NewReader(strings.Repeat(line, many)))); len(got) != many || slices.ContainsFunc(got, func(s string) bool { return s != want }) {
+	long := strings.Repeat("a", 4000)
+	wide, wantWide := strings.Replace(line, "Sender=a", "Sender="+long, 1), strings.Replace(want, `"Sender":"a"`, `"Sender":"`+long+`"`, 1)
+	many := 2*MaxRecord/len(wide) + 10
+	if got := read(t, openKeyValue(strings.NewReader(strings.Repeat(wide, many)))); len(got) != many || slices.ContainsFunc(got, func(s string) bool { return s != wantWide }) {
 		t.Errorf("%d of %d records in a file of 2 MB", len(got), many)
 	}
 	// What is no time, or leads to no field, begins no record.

@@ -13,6 +13,9 @@ import (
 // something in each place of a text that ends its plain part.
 func TestOrderOfFields(t *testing.T) {
 	for length := 1; length < 40; length++ {
+		if testing.Short() && length%16 > 1 && length%16 < 15 {
+			continue // keys are compared in blocks of 16 bytes
+		}
 		key := strings.Repeat("k", length)
 		var texts []string
 		for n := range 70 {

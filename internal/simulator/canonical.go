@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,19 +65,23 @@ func parseObject(src []byte) (value, error) {
 	return v, err
 }
 
+var errInvalid = errors.New("simulator: not valid JSON")
+
 func parseValue(src []byte) (value, error) {
-	if !json.Valid(src) {
-		return value{}, errors.New("simulator: not valid JSON")
+	p := parser{src: string(src), isUTF8: utf8.Valid(src)}
+	v, err := p.value()
+	if p.peek(); err == nil && p.at < len(p.src) {
+		err = errInvalid
 	}
-	p := parser{src: src}
-	return p.value()
+	return v, err
 }
 
-// parser reads JSON that is known to be valid, so that it has nothing to check
-// but repeated keys.
+// parser reads JSON as strictly as encoding/json, and refuses repeated keys. What
+// it reads shares the memory of src.
 type parser struct {
-	src []byte
-	at  int
+	src    string
+	at     int
+	isUTF8 bool // all of src
 }
 
 func (p *parser) value() (value, error) {
@@ -91,34 +94,31 @@ func (p *parser) value() (value, error) {
 		s, err := p.str()
 		return textValue(s), err
 	}
-	literal := p.literal()
-	switch literal {
-	case "null":
+	switch literal := p.literal(); {
+	case literal == "null":
 		return value{}, nil
-	case "true", "false":
+	case literal == "true", literal == "false":
 		return value{kind: kindLiteral, text: literal}, nil
+	case !json.Valid([]byte(literal)):
+		return value{}, errInvalid
+	default:
+		literal, err := canonicalNumber(literal)
+		return value{kind: kindLiteral, text: literal}, err
 	}
-	literal, err := canonicalNumber(literal)
-	return value{kind: kindLiteral, text: literal}, err
 }
 
 func (p *parser) object() (value, error) {
 	v := value{kind: kindObject}
-	p.at++
-	for p.peek() != '}' {
-		if v.members == nil {
-			v.members = make([]member, 0, 16)
-		}
-		if p.src[p.at] == ',' {
-			p.at++
-			p.peek()
-		}
+	for more := p.begins('}'); more; {
+		p.peek()
 		key, err := p.str()
 		if err != nil {
 			return v, err
 		}
-		p.peek()
-		p.at++ // the colon
+		if p.peek() != ':' {
+			return v, errInvalid
+		}
+		p.at++
 		inner, err := p.value()
 		if err != nil {
 			return v, err
@@ -126,67 +126,99 @@ func (p *parser) object() (value, error) {
 		if slices.ContainsFunc(v.members, func(m member) bool { return m.key == key }) {
 			return v, fmt.Errorf("simulator: the key %q is there twice", key)
 		}
+		if v.members == nil {
+			v.members = make([]member, 0, 32)
+		}
 		v.members = append(v.members, member{key, inner})
+		if more, err = p.follows('}'); err != nil {
+			return v, err
+		}
 	}
-	p.at++
 	return v, nil
 }
 
 func (p *parser) array() (value, error) {
 	v := value{kind: kindArray}
-	p.at++
-	for p.peek() != ']' {
-		if p.src[p.at] == ',' {
-			p.at++
-		}
+	for more := p.begins(']'); more; {
 		item, err := p.value()
 		if err != nil {
 			return v, err
 		}
 		v.members = append(v.members, member{value: item})
+		if more, err = p.follows(']'); err != nil {
+			return v, err
+		}
 	}
-	p.at++
 	return v, nil
 }
 
-// peek skips white space and returns the byte there.
+// begins steps over the bracket here, and reports whether anything is before end.
+func (p *parser) begins(end byte) bool {
+	p.at++
+	if p.peek() != end {
+		return true
+	}
+	p.at++
+	return false
+}
+
+// follows steps over a comma, or over end, and reports which it was.
+func (p *parser) follows(end byte) (comma bool, err error) {
+	c := p.peek()
+	if c != ',' && c != end {
+		return false, errInvalid
+	}
+	p.at++
+	return c == ',', nil
+}
+
+// peek skips white space and returns the byte there, 0 at the end.
 func (p *parser) peek() byte {
-	for {
+	for ; p.at < len(p.src); p.at++ {
 		switch c := p.src[p.at]; c {
 		case ' ', '\t', '\r', '\n':
-			p.at++
 		default:
 			return c
 		}
 	}
+	return 0
 }
 
 func (p *parser) str() (string, error) {
-	start := p.at
-	plain := true
-	for p.at++; p.src[p.at] != '"'; p.at++ {
-		if p.src[p.at] == '\\' {
+	rest := p.src[p.at:]
+	if rest == "" || rest[0] != '"' {
+		return "", errInvalid
+	}
+	plain := p.isUTF8
+	for i := 1; i < len(rest); i++ {
+		switch c := rest[i]; {
+		case c == '"' && plain:
+			p.at += i + 1
+			return rest[1:i], nil
+		case c == '"':
+			p.at += i + 1
+			var s string
+			if json.Unmarshal([]byte(rest[:i+1]), &s) != nil {
+				return "", errInvalid
+			}
+			return s, nil
+		case c == '\\':
 			plain = false
-			p.at++
+			i++
+		case c < ' ':
+			return "", errInvalid
 		}
 	}
-	p.at++
-	quoted := p.src[start:p.at]
-	if plain && utf8.Valid(quoted) {
-		return string(quoted[1 : len(quoted)-1]), nil
-	}
-	var s string
-	err := json.Unmarshal(quoted, &s)
-	return s, err
+	return "", errInvalid
 }
 
 func (p *parser) literal() string {
 	rest := p.src[p.at:]
-	if end := bytes.IndexAny(rest, ",]} \t\r\n"); end >= 0 {
+	if end := strings.IndexAny(rest, ",]} \t\r\n"); end >= 0 {
 		rest = rest[:end]
 	}
 	p.at += len(rest)
-	return string(rest)
+	return rest
 }
 
 func canonicalNumber(literal string) (string, error) {

@@ -3,6 +3,7 @@ package simulator
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"testing"
 )
@@ -24,7 +25,11 @@ func TestCanonical(t *testing.T) {
 			t.Errorf("%s:\n got %s %v\nwant %s", in, got, err, want)
 		}
 	}
-	for _, in := range []string{``, `[]`, `1`, `{"a":1,"a":2}`, `{"a":{"b":1,"\u0062":2}}`, `{"a":1} {}`, `{"a":01}`, `{"a":1e999}`} {
+	for _, in := range []string{
+		``, `[]`, `1`, `{"a":1,"a":2}`, `{"a":{"b":1,"\u0062":2}}`, `{"a":1} {}`, `{"a":01}`, `{"a":1e999}`,
+		`{`, `{"a`, `{"a"`, `{"a":`, `{"a":1`, `{"a":1,`, `{"a":1,}`, `{,}`, `{"a" 1}`, `{"a":1 "b":2}`, `{a:1}`, `{"a":1]`, `}`,
+		`{"a":[`, `{"a":[1`, `{"a":[1,`, `{"a":[1,]}`, `{"a":[1 2]}`, `{"a":[}`, `{"a":nul}`, `{"a":"\q"}`, `{"a":"\`, "{\"a\":\"\n\"}", "{\"a\":1\x00}", "{}\x00",
+	} {
 		if got, err := Canonical([]byte(in)); err == nil {
 			t.Errorf("%s must be refused, got %s", in, got)
 		}
@@ -51,6 +56,9 @@ func FuzzCanonical(f *testing.F) {
 	f.Add([]byte(`{"a":[1,2.5,"\u00e9",null,true,{"b":{}}],"c":-1e-7}`))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		got, err := Canonical(in)
+		if valid := json.Valid(in); valid && errors.Is(err, errInvalid) || !valid && err == nil {
+			t.Fatalf("%q: %v", in, err)
+		}
 		if err != nil {
 			return
 		}

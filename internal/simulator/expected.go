@@ -102,9 +102,10 @@ func (s *Server) eventRecords(survivors bool, yield func(string) bool) bool {
 				return false
 			}
 		}
+		logType := logTypeOfEvent(f.kind)
 		for i := range f.records {
 			fields, _, _ = f.record(s.config.Seed, fields, i)
-			buf = appendLabelled(buf[:0], objectOf(fields...), f.source(), logTypeOfEvent(f.kind))
+			buf = appendLabelled(buf[:0], objectOf(fields...), f.source(), logType)
 			if !yield(string(buf)) {
 				return false
 			}
