@@ -18,7 +18,7 @@ PURE := ./mimecast/... ./internal/... ./cmd/...
 FUZZTIME ?= 20000x
 FUZZ     := FuzzJSON FuzzTyped FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive FuzzGzip
 
-.PHONY: help build demo test faults bench check check-all fmt vet lint nocgo vuln race fuzz clean
+.PHONY: help build demo test faults bench rivals check check-all fmt vet lint nocgo vuln race fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ faults: ## attack the plugin in a real Fluent Bit: minutes to an hour; ONLY=kill
 
 bench: build ## measure the plugin in a real Fluent Bit beside in_tail: ten minutes
 	$(GO) run ./cmd/bench -plugin $(SO)
+
+rivals: ## measure other JSON libraries beside this one's scanner
+	cd test/rivals && $(GO) test -bench .
 
 check: fmt vet lint nocgo test ## what to run before a commit: under five minutes
 
