@@ -160,6 +160,7 @@ func TestMistakes(t *testing.T) {
 		}},
 		"a port of no kind": {"account: acme", "account: acme\n      ports: 1", []string{"failed mimecast.0:10: ports is no option: it goes unnoticed"}},
 		"the same account":  {"  outputs:\n", strings.ReplaceAll(another, "x.db", "y.db") + "  outputs:\n", []string{"warning mimecast.1: mimecast.0 collects the logs impersonation of the same application too: every record comes twice"}},
+		"no name":           {"name: http", "nam: http", []string{"failed file:13: a section without a name"}},
 		"no block":          {"name: mimecast", "name: dummy", []string{"failed file: no input is named mimecast"}},
 		"no YAML":           {"account: acme", "account: [" + secret, []string{"failed file"}},
 		"an alias":          {"account: acme", "account: &a acme\n      account_key: *a", []string{"failed file:10: an alias; Fluent Bit reads none"}},
