@@ -313,13 +313,12 @@ static struct configuration *configure(const char *path, int reloading)
     FILE *file = path ? fopen(path, "re") : NULL;
     char *line = NULL;
     size_t size = 0;
-    ssize_t len;
 
     if (!file || call.PreRegister(reloading) == -1 || call.Register(&c->def) == -1 ||
         c->def.type != TYPE_INPUT || c->def.proxy != PROXY_GOLANG)
         return NULL;
-    for (; (len = getline(&line, &size, file)) > 0; line = NULL) {
-        line[len - 1] = '\0';
+    for (; getline(&line, &size, file) > 0; line = NULL) {
+        line[strcspn(line, "\n")] = '\0';
         if (*line == '[' && c->count < MAX_INPUTS)
             in = add_input(c);
         else if (*line != '[' && in && in->options < MAX_OPTIONS)

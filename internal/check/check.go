@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"fluent-bit-mimecast/internal/config"
@@ -43,6 +44,11 @@ func Files(path string, getenv func(string) string) (*Report, []Block) {
 	}
 	c := checker{r, host}
 	c.service()
+	for _, s := range slices.Concat(host.Inputs, host.Outputs) {
+		if host.Last(s, "name") == "" {
+			r.add(Failed, "file", s.At.String(), "a section without a name", "add one; Fluent Bit does not start with it")
+		}
+	}
 	var blocks []Block
 	for i, s := range host.Inputs {
 		if name := host.Last(s, "name"); !strings.EqualFold(name, pluginName) {

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,16 +22,19 @@ var hostKeys = []string{
 
 // idle are keys that Fluent Bit takes and this plugin has no use for, as patterns,
 // and what the user may have meant.
-var idle = []struct{ pattern, instead string }{
-	{"host", "region or base_url"},
-	{"port", "base_url"},
-	{"listen", ""},
-	{"ipv6", ""},
-	{"net.*", "http_timeout"},
-	{"oauth2*", "client_id and client_secret"},
-	{"tls.verify*", "tls_verify"},
-	{"tls.ca_*", "tls_ca_file"},
-	{"tls.*", ""},
+var idle = []struct {
+	pattern, instead string
+	status           Status // Failed: Fluent Bit does not start with it
+}{
+	{"host", "region or base_url", Warning},
+	{"port", "base_url", Warning},
+	{"listen", "", Warning},
+	{"ipv6", "", Warning},
+	{"net.*", "http_timeout", Failed},
+	{"oauth2*", "client_id and client_secret", Failed}, // but for some, in 5.1
+	{"tls.verify*", "tls_verify", Warning},
+	{"tls.ca_*", "tls_ca_file", Warning},
+	{"tls.*", "", Warning},
 }
 
 // structured are the keys whose values are no texts.
@@ -104,7 +108,11 @@ func (c checker) hostKey(b *Block, p hostconfig.Property, options []string) {
 		if i.instead != "" {
 			do = "did you mean " + i.instead + "?"
 		}
-		c.add(Warning, b.Name, at, p.Key+" is Fluent Bit's, and without effect on this plugin", do)
+		effect := "without effect on this plugin"
+		if i.status == Failed {
+			effect = "may end its start"
+		}
+		c.add(i.status, b.Name, at, p.Key+" is Fluent Bit's, and "+effect, do)
 		return
 	}
 	if slices.Contains(hostKeys, p.Key) {
@@ -121,15 +129,23 @@ func (c checker) hostKey(b *Block, p hostconfig.Property, options []string) {
 // hostValues are the values that Fluent Bit takes for some of its keys; with another
 // it does not start.
 var hostValues = map[string][]string{
-	"log_level":    {"off", "error", "warn", "warning", "info", "debug", "trace"},
-	"storage.type": {"filesystem", "memory", "memrb"},
+	"log_level":                         {"off", "error", "warn", "warning", "info", "debug", "trace"},
+	"storage.pause_on_chunks_overlimit": yesNo,
+	"storage.type":                      {"filesystem", "memory", "memrb"},
+	"threaded":                          yesNo,
 }
+
+var yesNo = []string{"on", "off", "true", "false", "yes", "no"}
+
+var size = regexp.MustCompile(`(?i)^(false|[0-9.]+([kmg]b?)?)$`)
 
 func (c checker) hostValue(b *Block, p hostconfig.Property, value string) {
 	accepted, known := hostValues[p.Key]
 	switch {
 	case known && value != "" && !slices.Contains(accepted, strings.ToLower(value)):
 		c.add(Failed, b.Name, p.At.String(), fmt.Sprintf("%s: %q is not one of: %s", p.Key, short(value), strings.Join(accepted, ", ")), "correct it; Fluent Bit does not start with it")
+	case p.Key == "mem_buf_limit" && value != "" && !size.MatchString(value):
+		c.add(Failed, b.Name, p.At.String(), fmt.Sprintf("mem_buf_limit: %q is no size", short(value)), "write it as 256M; Fluent Bit does not start with it")
 	case p.Key == "routable" && off(value):
 		c.add(Failed, b.Name, p.At.String(), "routable is off: no output gets a record", "leave it out")
 	}

@@ -164,13 +164,17 @@ func TestClockOff(t *testing.T) {
 	begin(t, block(t, s.Input("logs", "audit"), s.Env(), NetworkOptions{}), reached, plain, "warning this machine's clock", login, "ok the log audit")
 }
 
+// closed is an address at which nothing listens: no test is given a port below 1024.
+const closed = "127.0.0.1:1"
+
 func TestUnreachable(t *testing.T) {
-	s := served(t, simulator.Config{})
-	r := block(t, harness.Input{{"base_url", "https://api.invalid"}, {"client_id", "id"}, {"client_secret", "${MIMECAST_CLIENT_SECRET}"}}, nil, NetworkOptions{})
-	begin(t, r, "failed the name api.invalid does not resolve", "skipped credentials and permissions")
-	input := s.Input2()
-	s.Close()
-	begin(t, block(t, input, nil, NetworkOptions{}), "failed no connection to 127.0.0.1:", "skipped credentials and permissions")
+	for base, want := range map[string]string{
+		"https://api.invalid": "failed the name api.invalid does not resolve",
+		"http://" + closed:    "failed no connection to " + closed,
+	} {
+		input := harness.Input{{"base_url", base}, {"client_id", "id"}, {"client_secret", "${MIMECAST_CLIENT_SECRET}"}}
+		begin(t, block(t, input, nil, NetworkOptions{}), want, "skipped credentials and permissions")
+	}
 }
 
 // TestCertificate tells who signed the certificate of a service, and what to do when
@@ -207,17 +211,14 @@ func TestCertificate(t *testing.T) {
 
 // TestProxyDown names the proxy, and not its password.
 func TestProxyDown(t *testing.T) {
-	s := served(t, simulator.Config{})
-	proxy := strings.TrimPrefix(s.URL, "http://")
-	s.Close()
 	input := harness.Input{
 		{"base_url", "https://api.example.com"},
 		{"client_id", "id"},
 		{"client_secret", "${MIMECAST_CLIENT_SECRET}"},
-		{"proxy_url", "http://user:${MIMECAST_CLIENT_SECRET}@" + proxy},
+		{"proxy_url", "http://user:${MIMECAST_CLIENT_SECRET}@" + closed},
 	}
 	r := block(t, input, nil, NetworkOptions{})
-	begin(t, r, "failed no connection to api.example.com through the proxy "+proxy, "skipped credentials and permissions")
+	begin(t, r, "failed no connection to api.example.com through the proxy "+closed, "skipped credentials and permissions")
 	if do := r.Results[0].Do; !strings.Contains(do, "check proxy_url") {
 		t.Errorf("to do: %q", do)
 	}

@@ -40,13 +40,12 @@ func (r *classic) read(text string) error {
 	case text == "", text[0] == '#':
 		return nil
 	case len(text) > 9 && strings.EqualFold(text[:9], "@INCLUDE "):
-		return r.include(strings.TrimSpace(text[9:]))
+		return r.include(text[9:])
 	case text[0] == '@' && len(text) > 3:
-		r.meta(text[1:])
-		return nil
+		return r.meta(text[1:])
 	case text[0] == '[':
 		name, _, closed := strings.Cut(text[1:], "]")
-		if !closed || name == "" {
+		if !closed {
 			return r.failed("a section's name needs brackets, as in [INPUT]")
 		}
 		r.section, r.grouped = r.config.section(name, Place{r.path, r.line}), false
@@ -78,11 +77,11 @@ func (r *classic) property(text string) error {
 	if rest == "" || rest[0] == '#' {
 		return nil
 	}
-	if rest[0] == '[' {
+	key, value, separated := strings.Cut(rest, " ")
+	if separated && rest[0] == '[' {
 		r.grouped = true
 		return nil
 	}
-	key, value, separated := strings.Cut(rest, " ")
 	value = strings.TrimSpace(value)
 	switch {
 	case !separated && strings.Contains(rest, "\t"):
@@ -115,11 +114,15 @@ func (r *classic) include(name string) error {
 	return nil
 }
 
-func (r *classic) meta(text string) {
-	command, params, _ := strings.Cut(text, " ")
+func (r *classic) meta(text string) error {
+	command, params, separated := strings.Cut(text, " ")
+	if !separated {
+		return r.failed("a command without a space after its name, as in @SET A=b")
+	}
 	if name, value, found := strings.Cut(strings.TrimSpace(params), "="); found && strings.EqualFold(command, "SET") {
 		r.config.env.put(name, value)
 	}
+	return nil
 }
 
 func (r *classic) failed(why string) error { return failed(r.path, r.line, "%s", why) }

@@ -44,7 +44,7 @@ func env(name string) string { return map[string]string{"A": "a", "B": "of the e
 func TestRead(t *testing.T) {
 	dir := files(t, map[string]string{
 		"main.conf": "# comment\n@SET B=b\n@SET C=file://{dir}/secret\n@INCLUDE more/*.conf\n\n[SERVICE]\n    Flush 5\r\n    # indented comment\n" +
-			"[INPUT]\n    Name   mimecast \n    db ${A}/${B}/${C}/${D:-d}/${E}x\n    [GROUP]\n        inner of_the_group\n[OUTPUT]\n    name stdout\n    match *\n[PARSER]\n    name x",
+			"[INPUT]\n    Name   mimecast \n    db ${A}/${B}/${C}/${D:-d}/${E}x\n    [GROUP] \n        inner of_the_group\n[OUTPUT]\n    name stdout\n    match *\n[PARSER]\n    name x",
 		"more/one.conf": "[INPUT]\n  name dummy\n  tag ${B}\n",
 		"main.yaml": "env:\n  B: b\nincludes:\n  - more/*.yaml\nservice:\n  flush: 5\npipeline:\n  inputs:\n    - name: mimecast\n      db: ${A}/${B}/${C}/${D:-d}/${E}x\n" +
 			"      routes:\n        logs:\n          - name: r\n            to:\n              outputs: [one, {name: two}]\n" +
@@ -98,17 +98,26 @@ func TestReadFails(t *testing.T) {
 		"bracket":         {"x.conf", "[INPUT\n", "x.conf:1: a section's name needs brackets"},
 		"itself":          {"x.conf", "@INCLUDE x.conf", "x.conf: the file is included twice"},
 		"none included":   {"x.conf", "@INCLUDE none*.conf", "x.conf:1: no file is of the included name"},
+		"include space":   {"x.conf", "@INCLUDE x.conf ", "x.conf:1: the included file {dir}/x.conf  can't be read: no such file"},
+		"command":         {"x.conf", "@SET\tA=b", "x.conf:1: a command without a space"},
+		"group":           {"x.conf", "[INPUT]\n    [GROUP]", "x.conf:2: a key without a value"},
 		"gone":            {"x.conf", "@INCLUDE gone.conf", "gone.conf can't be read: no such file"},
 		"yaml itself":     {"x.yaml", "includes:\n  - x.yaml", "the file is included twice"},
 		"yaml section":    {"x.yaml", "pipeline:\n  input:\n    - name: x", "x.yaml:2: a pipeline has inputs, filters and outputs alone"},
 		"yaml tab":        {"x.yaml", "pipeline:\n\tinputs: secret", "x.yaml:2: no valid YAML"},
 		"yaml is a text":  {"x.yaml", "secret", "x.yaml:1: the file has to be a map"},
 		"yaml's env":      {"x.yaml", "env: secret", "x.yaml:1: env has to be a map"},
+		"yaml's service":  {"x.yaml", "service: {flush: [secret]}", "x.yaml:1: a list; Fluent Bit takes none in service"},
+		"yaml variable":   {"x.yaml", "env: {A: [secret]}", "x.yaml:1: a variable has to be a text"},
+		"yaml listed":     {"x.yaml", "env: [{name: A, value: [secret]}]", "x.yaml:1: a variable has to be a text"},
+		"yaml stray key":  {"x.yaml", "flush: secret", "x.yaml:1: flush has to be a map or a list"},
+		"yaml include":    {"x.yaml", "includes: secret", "x.yaml:1: includes has to be a map or a list"},
+		"yaml services":   {"x.yaml", "service: {flush: 1}\nservice: {flush: 2}", "x.yaml:2: service is there twice"},
 		"yaml none there": {"x.yaml", "includes: ['none*']", "x.yaml:1: no file is of the included name"},
 	} {
 		dir := files(t, map[string]string{test.file: test.content})
 		_, err := Read(filepath.Join(dir, test.file), env)
-		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret") {
+		if err == nil || !strings.Contains(err.Error(), strings.ReplaceAll(test.want, "{dir}", dir)) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %s", name, err, test.want)
 		}
 	}

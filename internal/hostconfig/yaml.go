@@ -67,7 +67,14 @@ func (r yamlFile) pairs(n *yaml.Node, what string, fn func(key, value *yaml.Node
 
 func (r yamlFile) top(root *yaml.Node) error {
 	return r.pairs(root, "the file", func(key, value *yaml.Node) error {
-		switch strings.ToLower(key.Value) {
+		name := strings.ToLower(key.Value)
+		switch {
+		case value.Kind == yaml.ScalarNode:
+			return r.failed(key, key.Value+" has to be a map or a list")
+		case name == "service" && r.config.Service.At != (Place{}):
+			return r.failed(key, "service is there twice; all files together may have one")
+		}
+		switch name {
 		case "env":
 			return r.env(value)
 		case "includes":
@@ -99,6 +106,9 @@ func (r yamlFile) plugins(key, list *yaml.Node) error {
 
 func (r yamlFile) properties(to *Section, what string, n *yaml.Node) error {
 	return r.pairs(n, what, func(key, value *yaml.Node) error {
+		if to == &r.config.Service && value.Kind == yaml.SequenceNode {
+			return r.failed(key, "a list; Fluent Bit takes none in service")
+		}
 		p := Property{Key: snake(key.Value), Value: value.Value, At: r.at(key)}
 		switch value.Kind {
 		case yaml.MappingNode:
@@ -155,26 +165,22 @@ func (r yamlFile) includes(list *yaml.Node) error {
 // env reads variables, as a map or as a list of maps.
 func (r yamlFile) env(n *yaml.Node) error {
 	if n.Kind != yaml.SequenceNode {
-		return r.pairs(n, "env", func(key, value *yaml.Node) error {
-			r.config.env.put(key.Value, value.Value)
-			return nil
-		})
+		return r.variables(n, "env", r.config.env.put)
 	}
 	for _, item := range n.Content {
 		name, text := "", ""
-		err := r.pairs(item, "an item of env", func(key, value *yaml.Node) error {
-			switch strings.ToLower(key.Value) {
+		err := r.variables(item, "an item of env", func(key, value string) {
+			switch strings.ToLower(key) {
 			case "name":
-				name = value.Value
+				name = value
 			case "value", "uri":
-				text = value.Value
+				text = value
 			case "refresh_interval":
 			default:
 				if name == "" {
-					name, text = key.Value, value.Value
+					name, text = key, value
 				}
 			}
-			return nil
 		})
 		if err != nil {
 			return err
@@ -184,6 +190,17 @@ func (r yamlFile) env(n *yaml.Node) error {
 		}
 	}
 	return nil
+}
+
+// variables calls put with each key of a map and its text.
+func (r yamlFile) variables(n *yaml.Node, what string, put func(key, value string)) error {
+	return r.pairs(n, what, func(key, value *yaml.Node) error {
+		if value.Kind != yaml.ScalarNode {
+			return r.failed(key, "a variable has to be a text")
+		}
+		put(key.Value, value.Value)
+		return nil
+	})
 }
 
 // snake returns the key that Fluent Bit makes of one of YAML: camelCase becomes
