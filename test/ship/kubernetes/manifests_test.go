@@ -273,6 +273,26 @@ func TestNetworkPolicy(t *testing.T) {
 	}
 }
 
+// TestDNS looks for the cluster's DNS among what the policy lets through.
+func TestDNS(t *testing.T) {
+	t.Parallel()
+	policy := one[*networkingv1.NetworkPolicy](t, decode(t, kustomize(t, "base")))
+	allowed := map[corev1.Protocol]bool{}
+	for _, rule := range policy.Spec.Egress {
+		for _, to := range rule.To {
+			if to.PodSelector == nil || to.PodSelector.MatchLabels["k8s-app"] != "kube-dns" {
+				continue
+			}
+			for _, p := range rule.Ports {
+				allowed[*p.Protocol] = p.Port.IntVal == 53
+			}
+		}
+	}
+	if !allowed[corev1.ProtocolUDP] || !allowed[corev1.ProtocolTCP] {
+		t.Errorf("DNS is let through by %v", allowed)
+	}
+}
+
 // allows reports whether a Pod may connect to an address.
 func allows(policy *networkingv1.NetworkPolicy, to netip.Addr, port int32) bool {
 	within := func(cidr string) bool { return netip.MustParsePrefix(cidr).Contains(to) }

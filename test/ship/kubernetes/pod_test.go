@@ -55,8 +55,8 @@ func newPod(t *testing.T, root string, spec corev1.PodSpec, container corev1.Con
 			t.Fatal(err)
 		}
 	}
-	cgroup, err := os.MkdirTemp(cgroups, "mimecast-test-")
-	if err != nil {
+	cgroup := filepath.Join(cgroups, "mimecast"+strings.ReplaceAll(dir, "/", "-"))
+	if err := os.Mkdir(cgroup, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	p.cgroup = cgroup
