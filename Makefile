@@ -18,10 +18,10 @@ PURE := ./mimecast/... ./internal/... ./cmd/...
 FUZZTIME ?= 20000x
 FUZZ     := FuzzJSON FuzzTyped FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive FuzzGzip
 
-.PHONY: help build demo test faults bench rivals check check-all fmt vet lint nocgo vuln race fuzz clean
+.PHONY: help build demo test faults bench rivals check check-all check-ship fmt vet lint nocgo vuln race fuzz clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## make build/mimecast.so and build/mimecastctl
 	$(GO) build -buildmode=c-shared -trimpath -ldflags='$(LDFLAGS)' -o $(SO) ./plugin
@@ -63,6 +63,12 @@ rivals: ## measure other JSON libraries beside this one's scanner
 check: fmt vet lint nocgo test ## what to run before a commit: under five minutes
 
 check-all: check race fuzz vuln ## check, and what takes longer
+
+check-ship: build ## try image and manifests, as root: minutes; FLUENT_BIT_CHART=folder of the official Helm chart
+	@cd test/ship && $(GO) vet ./... && out=$$(mktemp) && { \
+		$(GO) test -v -count=1 -timeout 30m ./... >$$out 2>&1; status=$$?; \
+		if [ $$status -eq 0 ]; then grep -E '^(---|ok|\?)|\*\*\*' $$out; else cat $$out; fi; \
+		rm $$out; exit $$status; }
 
 fmt: ## look at the format
 	@out=$$($(GOFUMPT) -l .); if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
