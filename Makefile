@@ -2,7 +2,8 @@
 
 GO       ?= go
 CC       ?= gcc
-SO       := build/mimecast.so
+OUT      := build
+SO       := $(OUT)/mimecast.so
 MINIHOST := build/minihost
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS  := -s -w -X fluent-bit-mimecast/internal/version.version=$(VERSION)
@@ -18,15 +19,15 @@ PURE := ./mimecast/... ./internal/... ./cmd/...
 FUZZTIME ?= 20000x
 FUZZ     := FuzzJSON FuzzTyped FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive FuzzGzip
 
-.PHONY: help build demo test faults bench check check-all fmt vet lint nocgo vuln race fuzz clean
+.PHONY: help build demo test faults bench check check-all fmt vet lint nocgo vuln race fuzz clean packages test-packages
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## make build/mimecast.so and build/mimecastctl
-	$(GO) build -buildmode=c-shared -trimpath -ldflags='$(LDFLAGS)' -o $(SO) ./plugin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)' -o build/mimecastctl ./cmd/mimecastctl
-	@rm -f build/mimecast.h
+	CGO_ENABLED=1 $(GO) build -buildmode=c-shared -trimpath -ldflags='$(LDFLAGS)' -o $(SO) ./plugin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)' -o $(OUT)/mimecastctl ./cmd/mimecastctl
+	@rm -f $(OUT)/mimecast.h
 
 build/minihost: cmd/minihost/minihost.c
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -rdynamic -o $@ $< -ldl -lpthread
@@ -55,6 +56,12 @@ faults: ## attack the plugin in a real Fluent Bit: minutes to an hour; ONLY=kill
 
 bench: build ## measure the plugin in a real Fluent Bit beside in_tail: ten minutes
 	$(GO) run ./cmd/bench -plugin $(SO)
+
+packages: ## make the deb and the rpm in build/release; VERSION=1.2.3
+	build/packages/build.sh "$(VERSION)" "$$($(GO) env GOARCH)" build/release/stage build/release
+
+test-packages: ## install, run and remove the deb and the rpm, as root
+	cd test/ship && $(GO) test -count=1 ./packages
 
 check: fmt vet lint nocgo test ## what to run before a commit: under five minutes
 
@@ -86,3 +93,4 @@ fuzz: ## run each fuzz target 20,000 times, or FUZZTIME=10m
 
 clean: ## remove what was built
 	rm -f $(SO) $(MINIHOST) build/mimecastctl build/mimecast.h build/faults.so
+	rm -rf build/release
