@@ -19,7 +19,7 @@ PURE := ./mimecast/... ./internal/... ./cmd/...
 FUZZTIME ?= 20000x
 FUZZ     := FuzzJSON FuzzTyped FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive FuzzGzip
 
-.PHONY: help build demo test faults bench check check-all fmt vet lint nocgo vuln race fuzz clean packages test-packages
+.PHONY: help build demo test faults bench check check-all fmt vet lint nocgo vuln race fuzz clean packages release test-packages
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,11 @@ bench: build ## measure the plugin in a real Fluent Bit beside in_tail: ten minu
 
 packages: ## make the deb and the rpm in build/release; VERSION=1.2.3
 	build/packages/build.sh "$(VERSION)" "$$($(GO) env GOARCH)" build/release/stage build/release
+
+release: ## make a release's files in build/release, and again elsewhere: the bytes must be the same; VERSION=1.2.3
+	rm -rf build/release
+	build/release.sh "$(VERSION)" build/release
+	build/reproduce.sh "$(VERSION)" build/release
 
 test-packages: ## install, run and remove the deb and the rpm, as root
 	cd test/ship && $(GO) test -count=1 ./packages

@@ -18,9 +18,12 @@ stage=$(cd "$3" && pwd) out=$(cd "$4" && pwd)
 cd "$(dirname "$0")/../.."
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct)}"
 export SOURCE_DATE_EPOCH TZ=UTC LC_ALL=C
+umask 022
+cc=${CC:-gcc}
+unset CC # the tools below are for this machine
 
 # Where the tree lies and whether git is there must not be seen in what is built.
-GOFLAGS=-buildvcs=false make -s build OUT="$stage" VERSION="v$version" GOARCH="$arch" CC="${CC:-gcc}"
+GOFLAGS=-buildvcs=false make -s build OUT="$stage" VERSION="v$version" GOARCH="$arch" CC="$cc"
 go run ./cmd/glibc -max 2.34 "$stage/mimecast.so"
 
 mkdir -p "$stage/examples"
@@ -28,6 +31,7 @@ for file in fluent-bit.yaml.example fluent-bit.conf.example; do
 	sed 's|/fluent-bit/plugins/mimecast.so|/usr/lib/fluent-bit-mimecast/mimecast.so|' "$file" >"$stage/examples/${file%.example}"
 done
 cp build/packages/health/* "$stage/examples/"
+build/notices.sh >"$stage/THIRD-PARTY.txt"
 gzip -9 -n -c docs/mimecastctl.1 >"$stage/mimecastctl.1.gz"
 find "$stage" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 

@@ -207,6 +207,7 @@ func (m *machine) installed() {
 		"usr/bin/mimecastctl":                                        0o755,
 		"usr/share/man/man1/mimecastctl.1.gz":                        0o644,
 		"usr/share/doc/fluent-bit-mimecast/copyright":                0o644,
+		"usr/share/doc/fluent-bit-mimecast/THIRD-PARTY.txt":          0o644,
 		"usr/share/doc/fluent-bit-mimecast/CHANGELOG.md":             0o644,
 		"usr/share/doc/fluent-bit-mimecast/examples/fluent-bit.yaml": 0o644,
 		"usr/lib/systemd/system/fluent-bit.service.d/mimecast.conf":  0o644,
