@@ -19,7 +19,7 @@ PURE := ./mimecast/... ./internal/... ./cmd/...
 FUZZTIME ?= 20000x
 FUZZ     := FuzzJSON FuzzTyped FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive FuzzGzip
 
-.PHONY: help build demo test faults bench check check-all fmt vet lint nocgo vuln race fuzz clean packages release test-packages
+.PHONY: help build demo test faults check-hosts bench check check-all fmt vet lint nocgo vuln race fuzz clean packages release test-packages
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,10 +49,19 @@ MIXED   ?= 4
 EVENTS  ?= 5000
 ONLY    ?=
 
-faults: ## attack the plugin in a real Fluent Bit: minutes to an hour; ONLY=kill for cases of that name
-	$(GO) build -buildmode=c-shared -trimpath -ldflags='$(LDFLAGS) -X fluent-bit-mimecast/internal/collector.raisedQuota=1000000' -o build/faults.so ./plugin
+# Linked so that it may make more calls of API 2.0.
+.PHONY: build/faults.so
+build/faults.so:
+	$(GO) build -buildmode=c-shared -trimpath -ldflags='$(LDFLAGS) -X fluent-bit-mimecast/internal/collector.raisedQuota=1000000' -o $@ ./plugin
 	@rm -f build/faults.h
+
+faults: build/faults.so ## attack the plugin in a real Fluent Bit: minutes to an hour; ONLY=kill for cases of that name
 	$(GO) run ./cmd/faults -kills $(KILLS) -stops $(STOPS) -reloads $(RELOADS) -stalls $(STALLS) -mixed $(MIXED) -events $(EVENTS) -only "$(ONLY)"
+
+HOSTS ?= $(shell command -v "$${FLUENT_BIT:-fluent-bit}")
+
+check-hosts: build/faults.so ## try the plugin in each Fluent Bit of HOSTS="/path/a /path/b", and print the table of docs/hosts.md
+	$(GO) run ./cmd/hosts $(HOSTS)
 
 bench: build ## measure the plugin in a real Fluent Bit beside in_tail: ten minutes
 	$(GO) run ./cmd/bench -plugin $(SO)
@@ -81,6 +90,7 @@ vet: ## run go vet, with cgo and without
 
 lint: ## run golangci-lint
 	$(GOLANGCI) run
+	cd test/ship && $(GOLANGCI) run -c ../../.golangci.yml
 
 nocgo: ## build all but plugin/ without cgo
 	CGO_ENABLED=0 $(GO) build $(PURE)
