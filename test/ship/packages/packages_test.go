@@ -90,6 +90,7 @@ func TestPackages(t *testing.T) {
 			if err != nil || len(found) != 1 {
 				t.Fatalf("packages: %v, %v; want one", found, err)
 			}
+			t.Run("glibc", func(t *testing.T) { testGlibc(t, found[0], m.kind) })
 			testPackage(t, found[0], m.kind, fluentBit)
 		})
 	}
