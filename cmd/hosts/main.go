@@ -52,7 +52,8 @@ func run(ctx context.Context, s suite, paths []string, out io.Writer) error {
 	if len(paths) == 0 {
 		return errors.New(`name the hosts: make check-hosts HOSTS="/path/a /path/b"`)
 	}
-	var rows, failures []string
+	var failures []string
+	fmt.Fprintln(out, header)
 	for _, path := range paths {
 		path, err := filepath.Abs(path)
 		if err != nil {
@@ -70,13 +71,11 @@ func run(ctx context.Context, s suite, paths []string, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("%s: faults: %w", path, err)
 		}
-		rows = append(rows, row(version, tests, cases))
+		fmt.Fprintln(out, row(version, tests, cases))
 		for _, name := range slices.Concat(tests.failed, cases.failed) {
 			failures = append(failures, fmt.Sprintf("%s: %s", version, name))
 		}
 	}
-	fmt.Fprintln(out, header)
-	fmt.Fprintln(out, strings.Join(rows, "\n"))
 	if len(failures) > 0 {
 		return fmt.Errorf("failed:\n  %s", strings.Join(failures, "\n  "))
 	}
@@ -85,7 +84,7 @@ func run(ctx context.Context, s suite, paths []string, out io.Writer) error {
 
 // endToEnd runs the tests of the plugin in a host.
 func (s suite) endToEnd(ctx context.Context, path string) (outcome, error) {
-	out, failed := command(ctx, path, "go", "test", "-json", "-count=1", "-timeout=30m", "-skip", otherHosts, "-run", s.tests, "./plugin")
+	out, failed := command(ctx, path, nil, "go", "test", "-json", "-count=1", "-timeout=30m", "-skip", otherHosts, "-run", s.tests, "./plugin")
 	o, err := readTests(bytes.NewReader(out))
 	return o, check(o, failed, err)
 }
@@ -93,7 +92,7 @@ func (s suite) endToEnd(ctx context.Context, path string) (outcome, error) {
 // faults runs cases of the fault suite in a host.
 func (s suite) faults(ctx context.Context, path string) (outcome, error) {
 	n := fmt.Sprint(s.rounds)
-	out, failed := command(ctx, path, "go", "run", "./cmd/faults", "-kills", n, "-stops", n, "-reloads", n, "-stalls", n, "-only", s.only)
+	out, failed := command(ctx, path, os.Stderr, "go", "run", "./cmd/faults", "-kills", n, "-stops", n, "-reloads", n, "-stalls", n, "-only", s.only)
 	o, err := readFaults(bytes.NewReader(out))
 	return o, check(o, failed, err)
 }
@@ -112,12 +111,18 @@ func check(o outcome, failed, err error) error {
 	return nil
 }
 
-// command runs a command for a host and returns what it printed.
-func command(ctx context.Context, fluentBit, name string, args ...string) ([]byte, error) {
+// command runs a command for a host and returns what it printed. That goes to progress
+// too, as it comes, unless nil.
+func command(ctx context.Context, fluentBit string, progress io.Writer, name string, args ...string) ([]byte, error) {
 	fmt.Fprintln(os.Stderr, "FLUENT_BIT="+fluentBit, name, strings.Join(args, " "))
+	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "FLUENT_BIT="+fluentBit)
-	cmd.Stderr = os.Stderr
+	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	if progress != nil {
+		cmd.Stdout = io.MultiWriter(&out, progress)
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	return cmd.Output()
+	err := cmd.Run()
+	return out.Bytes(), err
 }
