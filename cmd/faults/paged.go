@@ -165,6 +165,7 @@ func (r *rig) rest(tally *harness.Tally, limit time.Duration) (a harness.Account
 	if err := r.stop(); err != nil {
 		return a, err
 	}
+	took = 0 // nothing else needs the time now
 	_, err = count()
 	return a, err
 }
