@@ -178,8 +178,8 @@ func (rec *recorder) timestamps(change func(float64) float64) {
 
 // twin starts another collector with the service of the first.
 func (rec *recorder) twin(options ...string) {
-	first := rec.rigs[0]
-	r := &rig{t: rec.t, sim: first.sim, host: &fakeHost{}, dir: rec.t.TempDir(), statfs: first.statfs}
+	r := &rig{t: rec.t, sim: rec.rigs[0].sim, host: &fakeHost{}, dir: rec.t.TempDir()}
+	r.statfs = r.slowStatfs
 	r.configure(options...)
 	r.start()
 	rec.rigs = append(rec.rigs, r)

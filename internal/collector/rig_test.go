@@ -210,10 +210,7 @@ func withRig(t *testing.T, sim simulator.Config, options []string, fn func(r *ri
 		}
 		defer server.Close()
 		r := &rig{t: t, sim: server, host: &fakeHost{}, dir: t.TempDir()}
-		r.statfs = func(string) (free, total uint64, err error) {
-			_ = sleep.For(r.life, time.Minute)
-			return 1 << 40, 1 << 40, nil
-		}
+		r.statfs = r.slowStatfs
 		r.configure(options...)
 		defer func() {
 			if r.collector != nil {
@@ -222,6 +219,11 @@ func withRig(t *testing.T, sim simulator.Config, options []string, fn func(r *ri
 		}()
 		fn(r)
 	})
+}
+
+func (r *rig) slowStatfs(string) (free, total uint64, err error) {
+	_ = sleep.For(r.life, time.Minute)
+	return 1 << 40, 1 << 40, nil
 }
 
 // answerWith puts a handler in the simulator's place, until nil is given.
