@@ -302,6 +302,15 @@ func scenes() []scene {
 			r.handover.Pause()
 			rec.record(time.Hour, r.traffic)
 		}, []string{"MimecastNotHandedOver"}},
+		{"a host that refuses the few records that come", []string{"logs", "url"}, func(rec *recorder, r *rig) {
+			r.start()
+			rec.record(20*time.Minute, nil)
+			r.host.refuse = math.MaxInt
+			if err := r.sim.AddLogEvents("url", 1, simulator.LogEvents{Start: time.Now()}); err != nil {
+				r.t.Fatal(err)
+			}
+			rec.record(time.Hour, nil)
+		}, []string{"MimecastNotHandedOver"}},
 		{"a file that can't be read", nil, func(rec *recorder, r *rig) {
 			r.start()
 			rec.record(10*time.Minute, nil)

@@ -62,7 +62,7 @@ func (c *Collector) Series() []metric.Series {
 	if c.cfg.API != 1 {
 		add(metric.Tokens, func() float64 { return float64(c.client.Stats().Tokens) })
 	}
-	add(metric.Queued, func() float64 { return float64(c.queue.Bytes()) })
+	add(metric.Queued, func() float64 { return float64(c.handover.Waiting()) })
 	add(metric.InFlight, func() float64 { return float64(c.handover.InFlight()) })
 	if c.claim != nil {
 		add(metric.Commits, func() float64 { return float64(c.committer.Commits().Tried) })
