@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -311,6 +312,21 @@ func scenes() []scene {
 			}
 			rec.record(time.Hour, nil)
 		}, []string{"MimecastNotHandedOver"}},
+		{"a type that fails from the first start on", []string{"siem_types", "receipt,process"}, func(rec *recorder, r *rig) {
+			r.answerWith(func(w http.ResponseWriter, req *http.Request) {
+				if req.URL.Query().Get("type") == "process" {
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
+				r.sim.ServeHTTP(w, req)
+			})
+			r.start()
+			rec.record(90*time.Minute, r.traffic)
+			r.inState("siem", metric.Failing)
+			if r.metric(metric.Records, "siem") == 0 {
+				r.t.Error("there was no traffic")
+			}
+		}, []string{"MimecastStalled"}},
 		{"a file that can't be read", nil, func(rec *recorder, r *rig) {
 			r.start()
 			rec.record(10*time.Minute, nil)
