@@ -181,6 +181,24 @@ func TestLogStates(t *testing.T) {
 			r.inState("url", metric.UpToDate)
 		})
 	})
+	t.Run("a log of two feeds that the account lacks, and a failure when it is asked for again", func(t *testing.T) {
+		t.Parallel()
+		withAPI2(t, simulator.Config{}, []string{"logs", "all", "poll_interval", "1h"}, func(r *rig) {
+			r.sim.Forbid("threat_intel")
+			r.start()
+			r.run(30 * time.Minute)
+			r.inState("threat_intel", metric.Unlicensed)
+			r.run(23 * time.Hour)
+			r.fails()
+			r.run(2 * time.Hour)
+			r.inState("threat_intel", metric.Failing)
+			if err := r.sim.SetFaults(simulator.Plan{}); err != nil {
+				t.Fatal(err)
+			}
+			r.run(time.Hour)
+			r.inState("threat_intel", metric.Unlicensed)
+		})
+	})
 	t.Run("a service that fails, and a backlog", func(t *testing.T) {
 		t.Parallel()
 		withAPI2(t, simulator.Config{}, []string{"logs", "url"}, func(r *rig) {
