@@ -108,11 +108,23 @@ func started(plug unsafe.Pointer) bool {
 		i.log.Warn("this Fluent Bit ignores conditional routes of plugins", "means", "records go where match says, or are lost",
 			"what_to_do", "route by match, or use Fluent Bit 5.0.5 or later")
 	}
-	if !i.metrics.show(h, i.series()) {
-		i.log.Info("this host shows no metrics of plugins")
-	}
+	i.showMetrics(i.series())
 	i.register()
 	return true
+}
+
+// showMetrics makes the time series of the block. A bug in one does not keep the block
+// from starting, which would end the host: none is set any more then.
+func (i *instance) showMetrics(all []metric.Series) {
+	defer func() {
+		if r := recover(); r != nil {
+			i.metrics.end()
+			i.log.Error("a bug in this plugin; please report it", "in", "metrics", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	if !i.metrics.show(i.host, all) {
+		i.log.Info("this host shows no metrics of plugins")
+	}
 }
 
 // series returns the time series of the block. They are made once: without a

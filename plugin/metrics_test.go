@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"fluent-bit-mimecast/internal/harness"
 	"fluent-bit-mimecast/internal/metric"
@@ -156,4 +158,17 @@ func TestMetricsAgreeWithTheAccount(t *testing.T) {
 		}
 		b.t.Logf("%v, unparsed %d, %d scrapes", a, a.Unparsed, scrapes.Load())
 	})
+}
+
+// TestBugInAMetric has a series that can't be made.
+func TestBugInAMetric(t *testing.T) {
+	t.Parallel()
+	var functions [6]uintptr // the host has none of them
+	plug := struct{ name, api, input, context unsafe.Pointer }{api: unsafe.Pointer(&functions)}
+	var log strings.Builder
+	i := &instance{host: newHost(unsafe.Pointer(&plug)), log: slog.New(slog.NewTextHandler(&log, nil))}
+	i.showMetrics([]metric.Series{{ID: -1}})
+	if !strings.Contains(log.String(), "a bug in this plugin") || i.metrics.series != nil {
+		t.Errorf("%d series, and the log is %q", len(i.metrics.series), log.String())
+	}
 }
