@@ -13,7 +13,7 @@ GOLANGCI    := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@
 GOVULNCHECK := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 # Everything but plugin/ is plain Go.
-PURE := ./mimecast/... ./internal/... ./cmd/...
+PURE := ./mimecast/... ./internal/... ./cmd/... ./test/...
 
 FUZZTIME ?= 20000x
 FUZZ     := FuzzJSON FuzzTyped FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive FuzzGzip
@@ -47,12 +47,13 @@ RELOADS ?= 50
 STALLS  ?= 20
 MIXED   ?= 4
 EVENTS  ?= 5000
+SOAK    ?= 0
 ONLY    ?=
 
 faults: ## attack the plugin in a real Fluent Bit: minutes to an hour; ONLY=kill for cases of that name
 	$(GO) build -buildmode=c-shared -trimpath -ldflags='$(LDFLAGS) -X fluent-bit-mimecast/internal/collector.raisedQuota=1000000' -o build/faults.so ./plugin
 	@rm -f build/faults.h
-	$(GO) run ./cmd/faults -kills $(KILLS) -stops $(STOPS) -reloads $(RELOADS) -stalls $(STALLS) -mixed $(MIXED) -events $(EVENTS) -only "$(ONLY)"
+	cd test/faults && $(GO) test -count=1 -timeout 0 -parallel 6 -plugin $(CURDIR)/build/faults.so -kills $(KILLS) -stops $(STOPS) -reloads $(RELOADS) -stalls $(STALLS) -mixed $(MIXED) -events $(EVENTS) -soak $(SOAK) -only "$(ONLY)"
 
 bench: build ## measure the plugin in a real Fluent Bit beside in_tail: ten minutes
 	$(GO) run ./cmd/bench -plugin $(SO)
