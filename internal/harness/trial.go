@@ -195,12 +195,26 @@ func (r *Trial) Clean() {
 	}
 }
 
-// TakeChunks counts the chunks of a host that does not run, takes them away and
-// returns how many of the records are different.
-func (r *Trial) TakeChunks() int {
+// TakeChunks counts the chunks of a host that does not run, and takes them away.
+func (r *Trial) TakeChunks() {
 	r.T.Helper()
 	r.Must(r.Tally.TakeChunks(r.Host.Storage()))
-	return r.Tally.Different()
+}
+
+// Unconfirmed counts what a host that does not run has stored, in chunks or its output,
+// and returns how many different records of it are not before the positions of the db,
+// when all batches or files of SIEM logs have so many each.
+func (r *Trial) Unconfirmed(recordsEach int) int {
+	r.T.Helper()
+	r.TakeChunks()
+	r.Received()
+	confirmed, err := r.Service.Confirmed(r.DB(), recordsEach)
+	r.Must(err)
+	stored := r.Tally.Different()
+	if stored < confirmed {
+		r.T.Fatalf("%d records are before the position, and only %d were stored", confirmed, stored)
+	}
+	return stored - confirmed
 }
 
 // OutputSize is how many bytes have come.

@@ -32,7 +32,7 @@ func (r *rig) killing(kills int, limit time.Duration) result {
 		time.Sleep(600 * time.Millisecond) // the first callback is to come
 		r.sleep(limit)
 		r.Kill()
-		open := r.open(recordsPerBatch)
+		open := r.Unconfirmed(recordsPerBatch)
 		unconfirmed += open
 		worst = max(worst, open)
 	}
@@ -46,18 +46,6 @@ func (r *rig) killing(kills int, limit time.Duration) result {
 		account: r.Account(), repeats: unconfirmed,
 		note: fmt.Sprintf("%d kills; unconfirmed when killed: %d in all, %d at most", kills, unconfirmed, worst),
 	}
-}
-
-// open takes the chunks of a host that was killed, and returns how many of the records
-// are not confirmed.
-func (r *rig) open(recordsEach int) int {
-	stored := r.TakeChunks()
-	confirmed, err := r.Service.Confirmed(r.DB(), recordsEach)
-	r.Must(err)
-	if stored < confirmed {
-		r.T.Fatalf("%d records were confirmed and only %d are in chunks", confirmed, stored)
-	}
-	return stored - confirmed
 }
 
 // idle waits until the service has said that there is nothing new.

@@ -48,7 +48,7 @@ func (s *suite) killedInPage() result {
 		r.Await("a file", func() bool { return r.Service.Requests().At(simulator.PathLinks) > asked })
 		r.sleep(1500 * time.Millisecond)
 		r.Kill()
-		open := r.open(recordsPerFile)
+		open := r.Unconfirmed(recordsPerFile)
 		unconfirmed += open
 		worst = max(worst, open)
 		if r.Tally.Different() < 2*r.files*recordsPerFile {
