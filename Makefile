@@ -34,7 +34,7 @@ build/minihost: cmd/minihost/minihost.c
 API ?= 2
 
 demo: build build/minihost ## run the plugin against the simulator and show records; API=1 for API 1.0
-	$(GO) run ./cmd/demo -plugin $(SO) -minihost $(MINIHOST) -api $(API)
+	cd test/demo && $(GO) test -count=1 -plugin $(CURDIR)/$(SO) -minihost $(CURDIR)/$(MINIHOST) -api $(API)
 
 test: build build/minihost ## run all tests, in a real Fluent Bit too if there is one
 	$(GO) test -count=1 ./...
@@ -56,7 +56,7 @@ faults: ## attack the plugin in a real Fluent Bit: minutes to an hour; ONLY=kill
 	cd test/faults && $(GO) test -count=1 -timeout 0 -parallel 6 -plugin $(CURDIR)/build/faults.so -kills $(KILLS) -stops $(STOPS) -reloads $(RELOADS) -stalls $(STALLS) -mixed $(MIXED) -events $(EVENTS) -soak $(SOAK) -only "$(ONLY)"
 
 bench: build ## measure the plugin in a real Fluent Bit beside in_tail: ten minutes
-	$(GO) run ./cmd/bench -plugin $(SO)
+	cd test/bench && $(GO) test -count=1 -timeout 0 -plugin $(CURDIR)/$(SO) -only "$(ONLY)"
 
 rivals: ## measure other JSON libraries beside this one's scanner
 	cd test/rivals && $(GO) test -bench .
