@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -162,4 +163,30 @@ func TestForget(t *testing.T) {
 	}
 	expect(t, "", []string{"forgot acme|impersonation"}, "forget", path, "acme|impersonation")
 	expect(t, "", []string{"no log has a position yet"}, "positions", path)
+}
+
+// TestManPage fails when a verb or a flag is missing in the man page.
+func TestManPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/mimecastctl.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range verbs {
+		_, section, ok := strings.Cut(string(page), "\n.It Cm "+v.name+"\n")
+		if !ok {
+			t.Errorf("verb %s is missing", v.name)
+			continue
+		}
+		section, _, _ = strings.Cut(section, "\n.It Cm ")
+		if v.flags == nil {
+			continue
+		}
+		flags := flag.NewFlagSet(v.name, flag.ContinueOnError)
+		v.flags(flags)
+		flags.VisitAll(func(f *flag.Flag) {
+			if !strings.Contains(section, "\n.It Fl "+f.Name+"\n") && !strings.Contains(section, "\n.It Fl "+f.Name+" ") {
+				t.Errorf("flag -%s of %s is missing", f.Name, v.name)
+			}
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -178,8 +179,7 @@ func (rec *recorder) timestamps(change func(float64) float64) {
 
 // twin starts another collector with the service of the first.
 func (rec *recorder) twin(options ...string) {
-	first := rec.rigs[0]
-	r := &rig{t: rec.t, sim: first.sim, host: &fakeHost{}, dir: rec.t.TempDir()}
+	r := &rig{t: rec.t, sim: rec.rigs[0].sim, host: &fakeHost{}, dir: rec.t.TempDir()}
 	r.statfs = r.slowStatfs
 	r.configure(options...)
 	r.start()
@@ -303,6 +303,30 @@ func scenes() []scene {
 			r.handover.Pause()
 			rec.record(time.Hour, r.traffic)
 		}, []string{"MimecastNotHandedOver"}},
+		{"a host that refuses the few records that come", []string{"logs", "url"}, func(rec *recorder, r *rig) {
+			r.start()
+			rec.record(20*time.Minute, nil)
+			r.host.refuse = math.MaxInt
+			if err := r.sim.AddLogEvents("url", 1, simulator.LogEvents{Start: time.Now()}); err != nil {
+				r.t.Fatal(err)
+			}
+			rec.record(time.Hour, nil)
+		}, []string{"MimecastNotHandedOver"}},
+		{"a type that fails from the first start on", []string{"siem_types", "receipt,process"}, func(rec *recorder, r *rig) {
+			r.answerWith(func(w http.ResponseWriter, req *http.Request) {
+				if req.URL.Query().Get("type") == "process" {
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
+				r.sim.ServeHTTP(w, req)
+			})
+			r.start()
+			rec.record(90*time.Minute, r.traffic)
+			r.inState("siem", metric.Failing)
+			if r.metric(metric.Records, "siem") == 0 {
+				r.t.Error("there was no traffic")
+			}
+		}, []string{"MimecastStalled"}},
 		{"a file that can't be read", nil, func(rec *recorder, r *rig) {
 			r.start()
 			rec.record(10*time.Minute, nil)

@@ -5,7 +5,9 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"fluent-bit-mimecast/internal/metric"
 	"fluent-bit-mimecast/internal/version"
@@ -23,6 +25,8 @@ func (c *Collector) Series() []metric.Series {
 		if i := slices.IndexFunc(c.streams, func(s *stream) bool { return s.name == log }); i >= 0 {
 			account = c.streams[i].key.Account // a customer's has the code in it
 		}
+		// Prometheus refuses all that the host shows, for one label that is no UTF-8.
+		account = strings.ToValidUTF8(account, string(utf8.RuneError))
 		add(metric.Position, func() float64 { return seconds(c.position(log)) }, log)
 		add(metric.LogState, func() float64 { return float64(c.State(log)) }, log, account)
 		add(metric.Records, func() float64 {
@@ -58,7 +62,7 @@ func (c *Collector) Series() []metric.Series {
 	if c.cfg.API != 1 {
 		add(metric.Tokens, func() float64 { return float64(c.client.Stats().Tokens) })
 	}
-	add(metric.Queued, func() float64 { return float64(c.queue.Bytes()) })
+	add(metric.Queued, func() float64 { return float64(c.handover.Waiting()) })
 	add(metric.InFlight, func() float64 { return float64(c.handover.InFlight()) })
 	if c.claim != nil {
 		add(metric.Commits, func() float64 { return float64(c.committer.Commits().Tried) })

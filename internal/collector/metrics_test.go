@@ -3,8 +3,10 @@ package collector
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"go.etcd.io/bbolt"
 
@@ -40,13 +42,16 @@ func (r *rig) inState(log string, want metric.State) {
 // the host is to bear.
 func TestSeries(t *testing.T) {
 	t.Parallel()
-	withAPI2(t, simulator.Config{}, []string{"logs", "all"}, func(r *rig) {
+	withAPI2(t, simulator.Config{}, []string{"logs", "all", "account", "M\xfcller"}, func(r *rig) {
 		r.start()
 		seen := map[metric.ID]int{metric.Pauses: 1} // the plugin's own
 		n := 1
 		for _, s := range r.collector.Series() {
 			if n++; len(s.Values)+1 != len(s.ID.Metric().Labels) {
 				t.Errorf("%s has the values %q for the labels %q", s.ID.Metric().Name, s.Values, s.ID.Metric().Labels)
+			}
+			if !utf8.ValidString(strings.Join(s.Values, "")) {
+				t.Errorf("%s has the values %q, which Prometheus does not take", s.ID.Metric().Name, s.Values)
 			}
 			seen[s.ID]++
 		}
@@ -174,6 +179,24 @@ func TestLogStates(t *testing.T) {
 			r.run(30 * time.Minute)
 			r.inState("audit", metric.Refused)
 			r.inState("url", metric.UpToDate)
+		})
+	})
+	t.Run("a log of two feeds that the account lacks, and a failure when it is asked for again", func(t *testing.T) {
+		t.Parallel()
+		withAPI2(t, simulator.Config{}, []string{"logs", "all", "poll_interval", "1h"}, func(r *rig) {
+			r.sim.Forbid("threat_intel")
+			r.start()
+			r.run(30 * time.Minute)
+			r.inState("threat_intel", metric.Unlicensed)
+			r.run(23 * time.Hour)
+			r.fails()
+			r.run(2 * time.Hour)
+			r.inState("threat_intel", metric.Failing)
+			if err := r.sim.SetFaults(simulator.Plan{}); err != nil {
+				t.Fatal(err)
+			}
+			r.run(time.Hour)
+			r.inState("threat_intel", metric.Unlicensed)
 		})
 	})
 	t.Run("a service that fails, and a backlog", func(t *testing.T) {

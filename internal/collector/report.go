@@ -216,11 +216,15 @@ func (l *lackSaid) first(now time.Time) bool {
 	return true
 }
 
-// lacks says that the account lacks the log, which is no trouble.
-func (r *report) lacks(err error, retry time.Duration) {
+// lacks notes that the account lacks the log, which is no trouble, and says so unless
+// that was said, perhaps for another type of the log.
+func (r *report) lacks(err error, retry time.Duration, say bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lacking = true
+	if !say {
+		return
+	}
 	r.log.Info("this log is not to be had; going on without it", "err", err,
 		"what_to_do", "nothing if the account does not have it; else: "+hint.WhatToDo(err), "retry_in", retry.String())
 }

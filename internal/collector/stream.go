@@ -102,9 +102,7 @@ func (s *stream) failed(ctx context.Context, b *mimecast.Backoff, err error) err
 	case n > 1: // once more before it is believed
 		wait = lackRetry
 		first, all := s.optional.lacks(s.name)
-		if first {
-			s.report.lacks(err, wait)
-		}
+		s.report.lacks(err, wait, first)
 		if all {
 			s.log.Warn("no log of this block is to be had", "err", err, "what_to_do", hint.WhatToDo(err))
 		}

@@ -121,6 +121,18 @@ func (h *Handover) Finish(host Host) {
 // Confirmed returns how many of the records handed over are safe.
 func (h *Handover) Confirmed() uint64 { return h.ledger.safe }
 
+// Waiting returns the size of the records that are still to be handed over.
+func (h *Handover) Waiting() int64 {
+	n := h.queue.Bytes()
+	if p := h.current; p != nil {
+		n += int64(len(p.buf))
+		if p.begun {
+			n -= int64(p.last)
+		}
+	}
+	return n
+}
+
 // InFlight returns the size of what the host has not taken, as far as is known.
 func (h *Handover) InFlight() int { return h.ledger.held }
 

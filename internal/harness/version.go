@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -50,11 +51,8 @@ type FluentBit struct {
 // fluentBit asks the one that is found what it is, once.
 var fluentBit = sync.OnceValues(func() (FluentBit, error) {
 	f := FluentBit{Path: FindFluentBit()}
-	out, err := exec.Command(f.Path, "--version").Output()
-	if err != nil {
-		return f, fmt.Errorf("%s --version: %w", f.Path, err)
-	}
-	if f.Version, err = parseVersion(string(out)); err != nil {
+	var err error
+	if f.Version, err = VersionOf(context.Background(), f.Path); err != nil {
 		return f, err
 	}
 	help, err := exec.Command(f.Path, "--help").Output()
@@ -64,6 +62,15 @@ var fluentBit = sync.OnceValues(func() (FluentBit, error) {
 
 // DescribeFluentBit returns what FindFluentBit finds.
 func DescribeFluentBit() (FluentBit, error) { return fluentBit() }
+
+// VersionOf asks a Fluent Bit for its version.
+func VersionOf(ctx context.Context, path string) (Version, error) {
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return Version{}, fmt.Errorf("%s --version: %w", path, err)
+	}
+	return parseVersion(string(out))
+}
 
 // parseVersion reads a first line such as "Fluent Bit v5.1.1".
 func parseVersion(out string) (Version, error) {
