@@ -14,7 +14,7 @@ GOLANGCI    := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@
 GOVULNCHECK := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 # Everything but plugin/ is plain Go.
-PURE := ./mimecast/... ./internal/... ./cmd/...
+PURE := ./mimecast/... ./internal/... ./cmd/... ./test/...
 
 FUZZTIME ?= 20000x
 FUZZ     := FuzzJSON FuzzTyped FuzzKeyValue FuzzTime FuzzTimeFormats FuzzArchive FuzzGzip
@@ -35,7 +35,7 @@ build/minihost: cmd/minihost/minihost.c
 API ?= 2
 
 demo: build build/minihost ## run the plugin against the simulator and show records; API=1 for API 1.0
-	$(GO) run ./cmd/demo -plugin $(SO) -minihost $(MINIHOST) -api $(API)
+	cd test/demo && $(GO) test -count=1 -plugin $(CURDIR)/$(SO) -minihost $(CURDIR)/$(MINIHOST) -api $(API)
 
 test: build build/minihost ## run all tests, in a real Fluent Bit too if there is one
 	$(GO) test -count=1 ./...
@@ -48,6 +48,7 @@ RELOADS ?= 50
 STALLS  ?= 20
 MIXED   ?= 4
 EVENTS  ?= 5000
+SOAK    ?= 0
 ONLY    ?=
 
 # Linked so that it may make more calls of API 2.0.
@@ -57,7 +58,7 @@ build/faults.so:
 	@rm -f build/faults.h
 
 faults: build/faults.so ## attack the plugin in a real Fluent Bit: minutes to an hour; ONLY=kill for cases of that name
-	$(GO) run ./cmd/faults -kills $(KILLS) -stops $(STOPS) -reloads $(RELOADS) -stalls $(STALLS) -mixed $(MIXED) -events $(EVENTS) -only "$(ONLY)"
+	cd test/faults && $(GO) test -count=1 -timeout 0 -parallel 6 -plugin $(CURDIR)/build/faults.so -kills $(KILLS) -stops $(STOPS) -reloads $(RELOADS) -stalls $(STALLS) -mixed $(MIXED) -events $(EVENTS) -soak $(SOAK) -only "$(ONLY)"
 
 HOSTS ?= $(shell command -v "$${FLUENT_BIT:-fluent-bit}")
 
@@ -65,7 +66,7 @@ check-hosts: build/faults.so ## try the plugin in each Fluent Bit of HOSTS="/pat
 	$(GO) run ./cmd/hosts $(HOSTS)
 
 bench: build ## measure the plugin in a real Fluent Bit beside in_tail: ten minutes
-	$(GO) run ./cmd/bench -plugin $(SO)
+	cd test/bench && $(GO) test -count=1 -timeout 0 -plugin $(CURDIR)/$(SO) -only "$(ONLY)"
 
 rivals: ## measure other JSON libraries beside this one's scanner
 	cd test/rivals && $(GO) test -bench .

@@ -77,18 +77,16 @@ func TestDestinationsDryRun(t *testing.T) {
 		t.Run(d.title, func(t *testing.T) {
 			t.Parallel()
 			inFluentBit(t, func(b *bench) {
-				if missing := d.missing(b.t, b.host.FluentBit); len(missing) > 0 {
+				if missing := d.missing(b.t, b.Host.FluentBit); len(missing) > 0 {
 					b.t.Skipf("THIS FLUENT BIT WAS BUILT WITHOUT %s: not tested", missing)
 				}
 				if !b.version().LoadsByYAML() {
 					b.t.Skipf("%s has no section plugins in YAML files", b.version())
 				}
-				path := filepath.Join(b.host.Dir, "destination.yaml")
-				text := strings.ReplaceAll(d.text, "/fluent-bit/plugins/mimecast.so", b.host.Plugin)
-				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-					b.t.Fatal(err)
-				}
-				cmd := exec.Command(b.host.FluentBit, "-c", path, "--dry-run")
+				path := filepath.Join(b.Host.Dir, "destination.yaml")
+				text := strings.ReplaceAll(d.text, "/fluent-bit/plugins/mimecast.so", b.Host.Plugin)
+				b.Must(os.WriteFile(path, []byte(text), 0o600))
+				cmd := exec.Command(b.Host.FluentBit, "-c", path, "--dry-run")
 				cmd.Env = os.Environ()
 				for _, match := range variable.FindAllStringSubmatch(text, -1) {
 					cmd.Env = append(cmd.Env, match[1]+"=value")
@@ -136,7 +134,7 @@ func TestDestinationsLoseNothing(t *testing.T) {
 // deliver sets the host up to send its records as the page says, to the intake.
 func (b *bench) deliver(d destination, r *intake, output map[string]string) {
 	b.t.Helper()
-	if missing := d.missing(b.t, b.host.FluentBit); len(missing) > 0 {
+	if missing := d.missing(b.t, b.Host.FluentBit); len(missing) > 0 {
 		b.t.Skipf("THIS FLUENT BIT WAS BUILT WITHOUT %s: not tested", missing)
 	}
 	options := maps.Clone(d.file.Pipeline.Inputs[0])
@@ -149,12 +147,12 @@ func (b *bench) deliver(d destination, r *intake, output map[string]string) {
 	}
 	b.input2(more...)
 	r.without = []string{"@timestamp", "date", "TimeGenerated", options["id_key"], options["original_key"]}
-	b.host.Service = maps.Clone(d.file.Service)
-	maps.Copy(b.host.Service, map[string]string{"storage.path": b.host.Storage(), "scheduler.base": "1", "scheduler.cap": "2"})
+	b.Host.Service = maps.Clone(d.file.Service)
+	maps.Copy(b.Host.Service, map[string]string{"storage.path": b.Host.Storage(), "scheduler.base": "1", "scheduler.cap": "2"})
 	host, port, _ := strings.Cut(r.address, ":")
 	at := map[string]string{"host": host, "port": port, "tls": "off"}
 	for i, to := range d.file.Pipeline.Outputs {
-		help, _ := exec.Command(b.host.FluentBit, "-o", to["name"], "-h").Output()
+		help, _ := exec.Command(b.Host.FluentBit, "-o", to["name"], "-h").Output()
 		for key := range output {
 			if !strings.Contains(string(help), key) {
 				b.t.Skipf("%s OF THIS FLUENT BIT HAS NO %s: not tested", to["name"], key)
@@ -166,22 +164,20 @@ func (b *bench) deliver(d destination, r *intake, output map[string]string) {
 		d.file.Pipeline.Outputs[i] = to
 		for _, value := range to {
 			if name, ok := strings.CutPrefix(value, "${"); ok {
-				b.host.Env = append(b.host.Env, strings.TrimSuffix(name, "}")+"=value")
+				b.Host.Env = append(b.Host.Env, strings.TrimSuffix(name, "}")+"=value")
 			}
 		}
 	}
 	var pipeline bytes.Buffer
 	encoder := yaml.NewEncoder(&pipeline)
 	encoder.SetIndent(2)
-	if err := encoder.Encode(map[string]any{"pipeline": map[string]any{"filters": d.file.Pipeline.Filters, "outputs": d.file.Pipeline.Outputs}}); err != nil {
-		b.t.Fatal(err)
-	}
-	b.host.Pipeline = strings.TrimPrefix(pipeline.String(), "pipeline:\n")
+	b.Must(encoder.Encode(map[string]any{"pipeline": map[string]any{"filters": d.file.Pipeline.Filters, "outputs": d.file.Pipeline.Outputs}}))
+	b.Host.Pipeline = strings.TrimPrefix(pipeline.String(), "pipeline:\n")
 }
 
 // retries is how often a chunk, or a file of S3's output, was to be sent again.
 func (b *bench) retries() int {
-	log := b.host.Log()
+	log := b.Host.Log()
 	return strings.Count(log, "failed to flush chunk") + strings.Count(log, "PutObject request failed")
 }
 
@@ -207,30 +203,30 @@ func TestDestinations(t *testing.T) {
 			inFluentBit(t, func(b *bench) {
 				r := newIntake(b.t, speaks)
 				for name, value := range output {
-					output[name] = strings.ReplaceAll(strings.ReplaceAll(value, "RECEIVER", r.address), "DIR", b.host.Dir)
+					output[name] = strings.ReplaceAll(strings.ReplaceAll(value, "RECEIVER", r.address), "DIR", b.Host.Dir)
 				}
 				b.deliver(destinationTo(b.t, title), r, output)
-				b.host.Env = append(b.host.Env, "AWS_ACCESS_KEY_ID=value", "AWS_SECRET_ACCESS_KEY=value")
+				b.Host.Env = append(b.Host.Env, "AWS_ACCESS_KEY_ID=value", "AWS_SECRET_ACCESS_KEY=value")
 				b.addFiles(4, 500, simulator.EventTypes()...)
-				b.service.AddEvents(250, time.Now().Add(-time.Hour), 3)
-				b.start()
-				b.await("a chunk that can't be sent", func() bool { return b.retries() > 0 })
+				b.Service.AddEvents(250, time.Now().Add(-time.Hour), 3)
+				b.Start()
+				b.Await("a chunk that can't be sent", func() bool { return b.retries() > 0 })
 				r.up(http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusServiceUnavailable)
-				all := func() bool { return r.account(b.service.Server).Lost == 0 }
+				all := func() bool { return r.account(b.Service.Server).Lost == 0 }
 				b.t.Cleanup(func() {
-					if a := r.account(b.service.Server); !a.Clean() {
+					if a := r.account(b.Service.Server); !a.Clean() {
 						b.t.Errorf("%v, foreign %d, unparsed %d, lost for instance %.300s", a, a.Foreign, a.Unparsed, a.FirstLost)
 					}
 				})
-				b.await("all records", all)
+				b.Await("all records", all)
 				r.down()
 				before := b.retries()
-				b.service.AddEvents(20, time.Now().Add(-time.Minute), 3)
-				b.await("another chunk that can't be sent", func() bool { return b.retries() > before })
+				b.Service.AddEvents(20, time.Now().Add(-time.Minute), 3)
+				b.Await("another chunk that can't be sent", func() bool { return b.retries() > before })
 				r.up(http.StatusTooManyRequests)
-				b.await("all records", all)
-				b.stop()
-				b.t.Logf("%v; %d requests, the largest of %d bytes; %d retries", r.account(b.service.Server), r.requests, r.largest, b.retries())
+				b.Await("all records", all)
+				b.Stop()
+				b.t.Logf("%v; %d requests, the largest of %d bytes; %d retries", r.account(b.Service.Server), r.requests, r.largest, b.retries())
 			})
 		})
 	}
@@ -256,19 +252,17 @@ func TestRepeatsOverwrite(t *testing.T) {
 			b.addFiles(3, 1000, "receipt", "process")
 			for _, log := range []string{"url", "impersonation"} {
 				with := simulator.LogEvents{Start: time.Now().Add(-time.Minute), PerSecond: 3, TwinEvery: 3}
-				if err := b.service.AddLogEvents(log, 90, with); err != nil {
-					b.t.Fatal(err)
-				}
+				b.Must(b.Service.AddLogEvents(log, 90, with))
 			}
 			before := r.received()
-			b.start()
-			b.await("documents", func() bool { return r.received() > before })
-			b.process.Kill()
+			b.Start()
+			b.Await("documents", func() bool { return r.received() > before })
+			b.Process.Kill()
 		}
-		b.start()
-		b.await("all records", func() bool { return r.account(b.service.Server).Lost == 0 })
-		b.stop()
-		if a := r.account(b.service.Server); !a.Clean() || r.tally.Dropped() == 0 {
+		b.Start()
+		b.Await("all records", func() bool { return r.account(b.Service.Server).Lost == 0 })
+		b.Stop()
+		if a := r.account(b.Service.Server); !a.Clean() || r.tally.Dropped() == 0 {
 			b.t.Errorf("%v, foreign %d, %d repeats", a, a.Foreign, r.tally.Dropped())
 		}
 	})
@@ -288,9 +282,9 @@ func TestRefusedDocumentsAreSentAgain(t *testing.T) {
 		b.deliver(destinationTo(b.t, "Elasticsearch and OpenSearch"), r, nil)
 		b.addFiles(2, 100, "receipt", "process")
 		r.up()
-		b.start()
-		b.await("all records", func() bool { return r.account(b.service.Server).Lost == 0 })
-		b.stop()
+		b.Start()
+		b.Await("all records", func() bool { return r.account(b.Service.Server).Lost == 0 })
+		b.Stop()
 		if b.retries() == 0 {
 			b.t.Error("nothing was sent again")
 		}
@@ -309,13 +303,13 @@ func TestDocumentsThatExistAreDelivered(t *testing.T) {
 		b.deliver(destinationTo(b.t, "Elasticsearch and OpenSearch"), r, map[string]string{"write_operation": "create"})
 		b.addFiles(2, 100, "receipt", "process")
 		r.up()
-		b.start()
-		b.await("all records", func() bool {
+		b.Start()
+		b.Await("all records", func() bool {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return exist >= 400
 		})
-		b.stop()
+		b.Stop()
 		if exist > 400 || b.retries() > 0 {
 			b.t.Errorf("%d documents were sent, %d retries", exist, b.retries())
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -55,13 +54,10 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// bench is a service and a host for one test.
+// bench is a trial in one of the hosts.
 type bench struct {
-	t       *testing.T
-	service *harness.Service
-	host    harness.Host
-	process *harness.Process
-	tally   harness.Tally
+	*harness.Trial
+	t *testing.T
 }
 
 // inFluentBit runs a test in a real Fluent Bit, and says that it is skipped
@@ -119,136 +115,12 @@ func newBench(t *testing.T, fluentBit, small string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, host: harness.Host{
-		FluentBit: fluentBit, MiniHost: filepath.Join(dir, small), Plugin: filepath.Join(dir, "mimecast.so"),
-		Dir: t.TempDir(),
-	}}
-	b.serve(simulator.Config{})
-	b.input()
-	t.Cleanup(func() {
-		if b.process != nil {
-			b.process.Kill()
-		}
-		if t.Failed() {
-			log := b.host.Log()
-			t.Logf("the end of the host's log:\n%s", log[max(0, len(log)-4000):])
-		}
-	})
-	return b
-}
-
-// serve starts a service, in the place of the one that there is.
-func (b *bench) serve(cfg simulator.Config) {
-	b.t.Helper()
-	service, err := harness.StartService(cfg)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(service.Close)
-	b.service, b.host.Env = service, service.Env()
+	host := harness.Host{FluentBit: fluentBit, MiniHost: filepath.Join(dir, small), Plugin: filepath.Join(dir, "mimecast.so")}
+	return &bench{harness.NewTrial(t, host, simulator.Config{}), t}
 }
 
 // input sets the block, with more options in pairs.
-func (b *bench) input(more ...string) {
-	b.host.Inputs = []harness.Input{b.service.Input(append([]string{"db", b.db(), "poll_interval", "1s"}, more...)...)}
-}
-
-func (b *bench) db() string { return filepath.Join(b.host.Dir, "mimecast.db") }
-
-func (b *bench) start(args ...string) {
-	b.t.Helper()
-	process, err := b.host.Start(context.Background(), args...)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.process = process
-}
-
-func (b *bench) stop() {
-	b.t.Helper()
-	if err := b.process.Stop(); err != nil {
-		b.t.Errorf("the host ended with %v", err)
-	}
-	b.process = nil
-}
-
-// await waits until something holds, and gives up after half a minute.
-func (b *bench) await(what string, holds func() bool) {
-	b.t.Helper()
-	end := time.Now().Add(2 * time.Minute) // a loaded machine is slow
-	for asked := time.Now(); !holds(); asked = time.Now() {
-		if time.Now().After(end) {
-			b.t.Fatalf("%s: not within two minutes", what)
-		}
-		select {
-		case <-b.process.Ended():
-			b.t.Fatalf("%s: the host ended", what)
-		default:
-		}
-		// An account of many records takes long, and the host needs the time too.
-		time.Sleep(max(50*time.Millisecond, time.Since(asked)))
-	}
-}
-
-// received is how many records have come.
-func (b *bench) received() int {
-	b.t.Helper()
-	if err := b.tally.AddFile(b.host.Output()); err != nil {
-		b.t.Fatal(err)
-	}
-	return b.tally.Received()
-}
-
-func (b *bench) account() harness.Account {
-	b.t.Helper()
-	b.received()
-	return b.tally.Account(b.service.Expected())
-}
-
-// complete returns a function that reports whether every record has come. An account
-// takes long, so it makes none unless more have come.
-func (b *bench) complete() func() bool {
-	b.t.Helper()
-	served, latest := b.account().Served, -1
-	return func() bool {
-		n := b.received()
-		if n < served || n == latest {
-			return false
-		}
-		latest = n
-		return b.account().Lost == 0
-	}
-}
-
-// all waits until every record has come.
-func (b *bench) all() {
-	b.t.Helper()
-	b.await("all records", b.complete())
-}
-
-// some waits until more than so many records have come, or all.
-func (b *bench) some(than int) {
-	b.t.Helper()
-	complete := b.complete()
-	b.await("some records", func() bool { return b.received() > than || complete() })
-}
-
-// clean fails the test unless every record came once and nothing else, and none
-// was handed over in a pause.
-func (b *bench) clean() {
-	b.t.Helper()
-	if strings.Contains(b.host.Log(), "appends in a pause") {
-		b.t.Error("records were handed over in a pause")
-	}
-	if a := b.account(); !a.Clean() || a.Served == 0 {
-		b.t.Errorf("%v, foreign %d, unparsed %d, lost for instance %.300s", a, a.Foreign, a.Unparsed, a.FirstLost)
-	}
-}
-
-func (b *bench) logged(text string) {
-	b.t.Helper()
-	b.await("the log line "+text, func() bool { return strings.Contains(b.host.Log(), text) })
-}
+func (b *bench) input(more ...string) { b.Host.Inputs = []harness.Input{b.Input(more...)} }
 
 // version is that of the real Fluent Bit.
 func (b *bench) version() harness.Version {
@@ -264,16 +136,16 @@ func TestEverythingArrivesOnce(t *testing.T) {
 	t.Parallel()
 	test := func(b *bench) {
 		for range 12 {
-			b.service.AddBatch(400)
+			b.Service.AddBatch(400)
 		}
-		b.service.AddEvents(250, time.Now().Add(-time.Hour), 3)
-		b.start()
-		b.all()
-		b.service.AddBatch(400)
-		b.service.AddEvents(20, time.Now().Add(-time.Minute), 3)
-		b.all()
-		b.stop()
-		b.clean()
+		b.Service.AddEvents(250, time.Now().Add(-time.Hour), 3)
+		b.Start()
+		b.All()
+		b.Service.AddBatch(400)
+		b.Service.AddEvents(20, time.Now().Add(-time.Minute), 3)
+		b.All()
+		b.Stop()
+		b.Clean()
 	}
 	inBoth(t, test)
 	inBareHost(t, test)
@@ -287,12 +159,12 @@ func TestFormats(t *testing.T) {
 				t.Parallel()
 				inBoth(t, func(b *bench) {
 					b.input("siem_format", format, "siem_compress", compress)
-					b.service.AddBatch(400)
-					b.service.AddBatch(400)
-					b.start()
-					b.all()
-					b.stop()
-					b.clean()
+					b.Service.AddBatch(400)
+					b.Service.AddBatch(400)
+					b.Start()
+					b.All()
+					b.Stop()
+					b.Clean()
 				})
 			})
 		}
@@ -304,19 +176,19 @@ func TestStopAndStart(t *testing.T) {
 	notShort(t)
 	inBoth(t, func(b *bench) {
 		for range 40 {
-			b.service.AddBatch(2000)
+			b.Service.AddBatch(2000)
 		}
-		b.service.AddEvents(500, time.Now().Add(-time.Hour), 3)
+		b.Service.AddEvents(500, time.Now().Add(-time.Hour), 3)
 		// Stopped as soon as something has come: in the middle of it all.
 		for range 3 {
-			b.start()
-			b.some(b.received())
-			b.stop()
+			b.Start()
+			b.Some(b.Received())
+			b.Stop()
 		}
-		b.start()
-		b.all()
-		b.stop()
-		b.clean()
+		b.Start()
+		b.All()
+		b.Stop()
+		b.Clean()
 	})
 }
 
@@ -325,34 +197,34 @@ func TestLateEventsArriveOnce(t *testing.T) {
 	notShort(t)
 	inBoth(t, func(b *bench) {
 		now := time.Now()
-		b.service.AddEvents(100, now.Add(-time.Hour), 3)
-		b.service.AddLateEvents(50, now.Add(-10*time.Minute), now.Add(3*time.Second))
-		b.service.AddLateEvents(50, now.Add(-9*time.Minute), now.Add(5*time.Second))
-		b.start()
-		b.await("the events that were there", func() bool { return b.received() > 0 })
-		b.all()
-		b.service.AddLateEvents(50, now.Add(-10*time.Minute), now)
-		b.stop()
-		b.start()
-		b.all()
-		b.stop()
-		b.clean()
+		b.Service.AddEvents(100, now.Add(-time.Hour), 3)
+		b.Service.AddLateEvents(50, now.Add(-10*time.Minute), now.Add(3*time.Second))
+		b.Service.AddLateEvents(50, now.Add(-9*time.Minute), now.Add(5*time.Second))
+		b.Start()
+		b.Await("the events that were there", func() bool { return b.Received() > 0 })
+		b.All()
+		b.Service.AddLateEvents(50, now.Add(-10*time.Minute), now)
+		b.Stop()
+		b.Start()
+		b.All()
+		b.Stop()
+		b.Clean()
 	})
 }
 
 func TestABadFileHoldsUpNothing(t *testing.T) {
 	t.Parallel()
 	inBoth(t, func(b *bench) {
-		b.service.AddBatch(100)
-		if _, err := b.service.AddFaultyBatch(simulator.FaultFilePoisoned, 100); err != nil {
+		b.Service.AddBatch(100)
+		if _, err := b.Service.AddFaultyBatch(simulator.FaultFilePoisoned, 100); err != nil {
 			b.t.Fatal(err)
 		}
-		b.service.AddBatch(100)
-		b.start()
-		b.all()
-		b.logged("a log file can't be read")
-		b.stop()
-		if a := b.account(); a.Lost+a.Twice+a.Foreign > 0 || a.Unparsed != 1 {
+		b.Service.AddBatch(100)
+		b.Start()
+		b.All()
+		b.Logged("a log file can't be read")
+		b.Stop()
+		if a := b.Account(); a.Lost+a.Twice+a.Foreign > 0 || a.Unparsed != 1 {
 			b.t.Errorf("%+v", a)
 		}
 	})
@@ -362,28 +234,28 @@ func TestTwoBlocks(t *testing.T) {
 	t.Parallel()
 	inBoth(t, func(b *bench) {
 		for range 5 {
-			b.service.AddBatch(400)
+			b.Service.AddBatch(400)
 		}
-		b.service.AddEvents(250, time.Now().Add(-time.Hour), 3)
-		b.host.Inputs = []harness.Input{
-			b.service.Input("logs", "siem", "db", b.db()),
-			b.service.Input("logs", "impersonation", "db", b.db()),
+		b.Service.AddEvents(250, time.Now().Add(-time.Hour), 3)
+		b.Host.Inputs = []harness.Input{
+			b.Service.Input("logs", "siem", "db", b.DB()),
+			b.Service.Input("logs", "impersonation", "db", b.DB()),
 		}
-		b.start()
-		b.all()
-		b.stop()
-		b.clean()
+		b.Start()
+		b.All()
+		b.Stop()
+		b.Clean()
 	})
 }
 
 func TestTwoBlocksWithOneStreamAreRefused(t *testing.T) {
 	t.Parallel()
 	inBoth(t, func(b *bench) {
-		b.host.Inputs = []harness.Input{
-			b.service.Input("db", b.db()),
-			b.service.Input("db", b.db(), "logs", "siem"),
+		b.Host.Inputs = []harness.Input{
+			b.Service.Input("db", b.DB()),
+			b.Service.Input("db", b.DB(), "logs", "siem"),
 		}
-		b.start()
+		b.Start()
 		b.refused("another block collects the siem logs of account")
 	})
 }
@@ -392,18 +264,18 @@ func TestTwoBlocksWithOneStreamAreRefused(t *testing.T) {
 // whose start can't be ended runs on, and says so.
 func (b *bench) refused(text string) {
 	b.t.Helper()
-	if b.host.FluentBit != "" && !b.version().EndsStart() {
-		b.logged(text)
-		b.logged("this block collects nothing until its configuration is corrected")
-		b.stop()
+	if b.Host.FluentBit != "" && !b.version().EndsStart() {
+		b.Logged(text)
+		b.Logged("this block collects nothing until its configuration is corrected")
+		b.Stop()
 		return
 	}
 	select {
-	case <-b.process.Ended():
+	case <-b.Process.Ended():
 	case <-time.After(20 * time.Second):
 		b.t.Error("the host runs on")
 	}
-	if !strings.Contains(b.host.Log(), text) {
+	if !strings.Contains(b.Host.Log(), text) {
 		b.t.Errorf("%q is not in the log", text)
 	}
 }
@@ -411,11 +283,11 @@ func (b *bench) refused(text string) {
 func TestAWrongConfigurationIsRefused(t *testing.T) {
 	t.Parallel()
 	inBoth(t, func(b *bench) {
-		b.host.Inputs = []harness.Input{{{"region", "mars"}, {"db", b.db()}, {"app_id", "x"}, {"app_key", "hidden-7"}, {"access_key_file", "/none"}, {"secret_key", "hidden-8!"}, {"poll_interval", "often"}}}
-		b.start()
+		b.Host.Inputs = []harness.Input{{{"region", "mars"}, {"db", b.DB()}, {"app_id", "x"}, {"app_key", "hidden-7"}, {"access_key_file", "/none"}, {"secret_key", "hidden-8!"}, {"poll_interval", "often"}}}
+		b.Start()
 		b.refused("configuration: ")
 		errors := 0
-		for line := range strings.Lines(b.host.PluginLog()) {
+		for line := range strings.Lines(b.Host.PluginLog()) {
 			if strings.Contains(line, "[error]") && strings.Contains(line, "configuration:") {
 				errors++
 				for _, key := range []string{"region", "access_key_file", "secret_key", "poll_interval"} {
@@ -425,7 +297,7 @@ func TestAWrongConfigurationIsRefused(t *testing.T) {
 				}
 			}
 		}
-		if errors != 1 || strings.Contains(b.host.Log(), "hidden") {
+		if errors != 1 || strings.Contains(b.Host.Log(), "hidden") {
 			b.t.Errorf("%d lines, or a secret", errors)
 		}
 	})
@@ -435,18 +307,16 @@ func TestAWrongConfigurationIsRefused(t *testing.T) {
 // from another.
 func (b *bench) exports(functions ...string) {
 	b.t.Helper()
-	source, library := filepath.Join(b.host.Dir, "exports.c"), filepath.Join(b.host.Dir, "exports.so")
+	source, library := filepath.Join(b.Host.Dir, "exports.c"), filepath.Join(b.Host.Dir, "exports.so")
 	var c strings.Builder
 	for _, name := range functions {
 		fmt.Fprintf(&c, "void %s(void) {}\n", name)
 	}
-	if err := os.WriteFile(source, []byte(c.String()), 0o600); err != nil {
-		b.t.Fatal(err)
-	}
+	b.Must(os.WriteFile(source, []byte(c.String()), 0o600))
 	if out, err := exec.Command("gcc", "-shared", "-fPIC", "-o", library, source).CombinedOutput(); err != nil {
 		b.t.Fatalf("%v\n%s", err, out)
 	}
-	b.host.Env = append(b.host.Env, "LD_PRELOAD="+library)
+	b.Host.Env = append(b.Host.Env, "LD_PRELOAD="+library)
 }
 
 // Where an old Fluent Bit would crash later, its start is not ended.
@@ -454,24 +324,24 @@ func TestAWrongConfigurationInAnOldHost(t *testing.T) {
 	t.Parallel()
 	inSmallHost(t, func(b *bench) {
 		b.exports("flb_start")
-		b.host.Inputs = append(b.host.Inputs, b.service.Input("db", b.db(), "siem_format", "xml"))
-		b.service.AddBatch(100)
-		b.start()
-		b.logged("this block collects nothing until its configuration is corrected")
-		b.all()
-		b.stop()
-		b.clean()
+		b.Host.Inputs = append(b.Host.Inputs, b.Service.Input("db", b.DB(), "siem_format", "xml"))
+		b.Service.AddBatch(100)
+		b.Start()
+		b.Logged("this block collects nothing until its configuration is corrected")
+		b.All()
+		b.Stop()
+		b.Clean()
 	})
 }
 
 func TestTheVersionOfTheHostIsLogged(t *testing.T) {
 	t.Parallel()
 	inBoth(t, func(b *bench) {
-		b.start()
-		b.await("the start", func() bool { return strings.Contains(b.host.Log(), " go=go") })
-		b.stop()
-		if b.host.FluentBit == "" {
-			if strings.Contains(b.host.Log(), "fluent_bit=") {
+		b.Start()
+		b.Await("the start", func() bool { return strings.Contains(b.Host.Log(), " go=go") })
+		b.Stop()
+		if b.Host.FluentBit == "" {
+			if strings.Contains(b.Host.Log(), "fluent_bit=") {
 				b.t.Error("the small host is taken for Fluent Bit")
 			}
 			return
@@ -484,7 +354,7 @@ func TestTheVersionOfTheHostIsLogged(t *testing.T) {
 		case v[0] > 5 || v[0] == 5 && v[1] > 0:
 			want = `fluent_bit="5.1 or later"`
 		}
-		b.logged(want)
+		b.Logged(want)
 	})
 }
 
@@ -492,17 +362,17 @@ func TestAHostThatIgnoresConditionalRoutes(t *testing.T) {
 	t.Parallel()
 	inSmallHost(t, func(b *bench) {
 		const warning = "this Fluent Bit ignores conditional routes"
-		b.service.AddBatch(100)
-		b.start()
-		b.all()
-		b.stop()
-		if strings.Contains(b.host.Log(), warning) {
+		b.Service.AddBatch(100)
+		b.Start()
+		b.All()
+		b.Stop()
+		if strings.Contains(b.Host.Log(), warning) {
 			b.t.Error("a host without routes is warned of")
 		}
 		b.exports("flb_router_chunk_context_init")
-		b.start()
-		b.logged(warning)
-		b.stop()
+		b.Start()
+		b.Logged(warning)
+		b.Stop()
 	})
 }
 
@@ -510,18 +380,18 @@ func TestTagsByType(t *testing.T) {
 	t.Parallel()
 	inBoth(t, func(b *bench) {
 		b.input("tag_by_type", "on", "tag", "mail.gateway", "alias", "with an alias")
-		b.host.Pipeline = fmt.Sprintf(`  outputs:
+		b.Host.Pipeline = fmt.Sprintf(`  outputs:
     - {name: file, match: mail.gateway.*, path: %q, mkdir: on, format: plain}
     - {name: file, match: "*", path: %q, file: records.jsonl, format: plain}
-`, b.host.Tags(), b.host.Dir)
-		b.service.AddBatch(400)
-		b.service.AddEvents(10, time.Now().Add(-time.Hour), 3)
-		b.start()
-		b.all()
-		b.stop()
-		b.clean()
+`, b.Host.Tags(), b.Host.Dir)
+		b.Service.AddBatch(400)
+		b.Service.AddEvents(10, time.Now().Add(-time.Hour), 3)
+		b.Start()
+		b.All()
+		b.Stop()
+		b.Clean()
 		for tag, want := range map[string]string{"siem.receipt": `"log_source":"siem","log_type":"receipt"`, "ttp.impersonation": `"log_source":"ttp","log_type":"impersonation"`} {
-			content, err := os.ReadFile(b.host.Tagged("mail.gateway." + tag))
+			content, err := os.ReadFile(b.Host.Tagged("mail.gateway." + tag))
 			if lines := strings.Count(string(content), "\n"); err != nil || lines == 0 || lines != strings.Count(string(content), want) {
 				b.t.Errorf("%s: %d lines, %v", tag, lines, err)
 			}
@@ -535,88 +405,82 @@ func TestWaysOfLoading(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inFluentBit(t, func(b *bench) {
-				b.service.AddBatch(100)
+				b.Service.AddBatch(100)
 				args := arguments(b)
 				if name == "yaml" && !b.version().LoadsByYAML() {
 					b.t.Skipf("%s has no section plugins in YAML files", b.version())
 				}
 				if b.version().DryRuns() {
-					dry, err := exec.Command(b.host.FluentBit, append(args, "--dry-run")...).CombinedOutput()
+					dry, err := exec.Command(b.Host.FluentBit, append(args, "--dry-run")...).CombinedOutput()
 					if err != nil || !strings.Contains(string(dry), "test is successful") {
 						b.t.Errorf("dry run: %v\n%s", err, dry)
 					}
 				}
-				cmd := exec.Command(b.host.FluentBit, args...)
-				cmd.Env = append(os.Environ(), b.host.Env...)
+				cmd := exec.Command(b.Host.FluentBit, args...)
+				cmd.Env = append(os.Environ(), b.Host.Env...)
 				var log strings.Builder
 				cmd.Stdout, cmd.Stderr = &log, &log
-				if err := cmd.Start(); err != nil {
-					b.t.Fatal(err)
-				}
-				for end := time.Now().Add(20 * time.Second); b.account().Lost > 0 && time.Now().Before(end); {
+				b.Must(cmd.Start())
+				for end := time.Now().Add(20 * time.Second); b.Account().Lost > 0 && time.Now().Before(end); {
 					time.Sleep(100 * time.Millisecond)
 				}
 				_ = cmd.Process.Signal(syscall.SIGTERM)
 				if err := cmd.Wait(); err != nil {
 					b.t.Errorf("%v\n%s", err, log.String())
 				}
-				b.clean()
+				b.Clean()
 			})
 		})
 	}
 	classic := func(b *bench, service string) string {
 		var conf strings.Builder
 		fmt.Fprintf(&conf, "[SERVICE]\n    flush 1\n%s[INPUT]\n    name mimecast\n", service)
-		for _, kv := range b.host.Inputs[0] {
+		for _, kv := range b.Host.Inputs[0] {
 			fmt.Fprintf(&conf, "    %s %s\n", kv[0], kv[1])
 		}
-		fmt.Fprintf(&conf, "[OUTPUT]\n    name file\n    match *\n    path %s\n    file records.jsonl\n    format plain\n", b.host.Dir)
+		fmt.Fprintf(&conf, "[OUTPUT]\n    name file\n    match *\n    path %s\n    file records.jsonl\n    format plain\n", b.Host.Dir)
 		return conf.String()
 	}
 	write := func(b *bench, name, content string) string {
-		path := filepath.Join(b.host.Dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			b.t.Fatal(err)
-		}
+		path := filepath.Join(b.Host.Dir, name)
+		b.Must(os.WriteFile(path, []byte(content), 0o600))
 		return path
 	}
 	load("-e", func(b *bench) []string {
-		return []string{"-e", b.host.Plugin, "-c", write(b, "fluent-bit.conf", classic(b, ""))}
+		return []string{"-e", b.Host.Plugin, "-c", write(b, "fluent-bit.conf", classic(b, ""))}
 	})
 	load("plugins_file", func(b *bench) []string {
-		plugins := write(b, "plugins.conf", "[PLUGINS]\n    path "+b.host.Plugin+"\n")
+		plugins := write(b, "plugins.conf", "[PLUGINS]\n    path "+b.Host.Plugin+"\n")
 		return []string{"-c", write(b, "fluent-bit.conf", classic(b, "    plugins_file "+plugins+"\n"))}
 	})
 	load("yaml", func(b *bench) []string {
-		if err := b.host.WriteConfig(); err != nil {
-			b.t.Fatal(err)
-		}
-		config, err := os.ReadFile(b.host.ConfigFile())
+		b.Must(b.Host.WriteConfig())
+		config, err := os.ReadFile(b.Host.ConfigFile())
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		return []string{"-c", write(b, "plugins.yaml", fmt.Sprintf("plugins:\n  - %q\n%s", b.host.Plugin, config))}
+		return []string{"-c", write(b, "plugins.yaml", fmt.Sprintf("plugins:\n  - %q\n%s", b.Host.Plugin, config))}
 	})
 }
 
 func TestLogFile(t *testing.T) {
 	t.Parallel()
 	inFluentBit(t, func(b *bench) {
-		path := filepath.Join(b.host.Dir, "fluent-bit.log")
-		b.host.Service = map[string]string{"log_file": path}
-		b.service.Next(simulator.FaultServerError)
-		b.service.AddBatch(100)
-		b.start()
-		b.all()
-		b.stop()
-		b.clean()
+		path := filepath.Join(b.Host.Dir, "fluent-bit.log")
+		b.Host.Service = map[string]string{"log_file": path}
+		b.Service.Next(simulator.FaultServerError)
+		b.Service.AddBatch(100)
+		b.Start()
+		b.All()
+		b.Stop()
+		b.Clean()
 		content, err := os.ReadFile(path)
 		for _, text := range []string{"[ info] [input:mimecast:mimecast.0] no position yet", "[ warn] [input:mimecast:mimecast.0] fetching fails"} {
 			if err != nil || !strings.Contains(string(content), text) {
 				b.t.Errorf("%q is not in the log file: %v\n%s", text, err, content)
 			}
 		}
-		if strings.Contains(b.host.Log(), "input:mimecast:mimecast.0] fetching") {
+		if strings.Contains(b.Host.Log(), "input:mimecast:mimecast.0] fetching") {
 			b.t.Error("the line went to the host's error output too")
 		}
 	})
@@ -626,20 +490,18 @@ func TestSecretsStayHidden(t *testing.T) {
 	t.Parallel()
 	inBoth(t, func(b *bench) {
 		b.input("log_level", "debug")
-		if err := b.service.SetFaults(simulator.Plan{Rate: 0.5, Faults: []simulator.Fault{simulator.FaultUnauthorized, simulator.FaultHTML}}); err != nil {
-			b.t.Fatal(err)
-		}
-		b.service.AddBatch(100)
-		b.start()
-		b.logged("fetching fails")
-		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", b.process.PID()))
+		b.Must(b.Service.SetFaults(simulator.Plan{Rate: 0.5, Faults: []simulator.Fault{simulator.FaultUnauthorized, simulator.FaultHTML}}))
+		b.Service.AddBatch(100)
+		b.Start()
+		b.Logged("fetching fails")
+		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", b.Process.PID()))
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		b.stop()
-		c := b.service.Credentials()
+		b.Stop()
+		c := b.Service.Credentials()
 		for _, secret := range []string{c.AppKey, c.AccessKey, c.SecretKey} {
-			if strings.Contains(b.host.Log(), secret) || strings.Contains(string(cmdline), secret) {
+			if strings.Contains(b.Host.Log(), secret) || strings.Contains(string(cmdline), secret) {
 				b.t.Errorf("%q can be read", secret)
 			}
 		}
@@ -649,14 +511,12 @@ func TestSecretsStayHidden(t *testing.T) {
 func TestShutdownWhileARequestHangs(t *testing.T) {
 	t.Parallel()
 	inBoth(t, func(b *bench) {
-		if err := b.service.SetFaults(simulator.Plan{Rate: 1, Faults: []simulator.Fault{simulator.FaultStall}}); err != nil {
-			b.t.Fatal(err)
-		}
-		b.service.AddBatch(100)
-		b.start()
-		b.await("a request", func() bool { return b.service.Requests().Total > 0 })
+		b.Must(b.Service.SetFaults(simulator.Plan{Rate: 1, Faults: []simulator.Fault{simulator.FaultStall}}))
+		b.Service.AddBatch(100)
+		b.Start()
+		b.Await("a request", func() bool { return b.Service.Requests().Total > 0 })
 		began := time.Now()
-		b.stop()
+		b.Stop()
 		// The host itself takes a second or two.
 		if took := time.Since(began); took > 5*time.Second {
 			b.t.Errorf("it took %v", took)
@@ -668,40 +528,36 @@ func TestRotatedKeys(t *testing.T) {
 	t.Parallel()
 	notShort(t)
 	inBoth(t, func(b *bench) {
-		keys := b.service.Credentials()
+		keys := b.Service.Credentials()
 		files := map[string]string{}
 		write := func(name, value string) {
-			path := filepath.Join(b.host.Dir, name)
+			path := filepath.Join(b.Host.Dir, name)
 			files[name] = path
-			if err := os.WriteFile(path, []byte(value+"\n"), 0o600); err != nil {
-				b.t.Fatal(err)
-			}
+			b.Must(os.WriteFile(path, []byte(value+"\n"), 0o600))
 		}
 		write("access_key", keys.AccessKey)
 		write("secret_key", keys.SecretKey)
-		b.host.Inputs = []harness.Input{{
-			{"base_url", b.service.URL},
-			{"db", b.db()},
+		b.Host.Inputs = []harness.Input{{
+			{"base_url", b.Service.URL},
+			{"db", b.DB()},
 			{"poll_interval", "1s"},
 			{"app_id", keys.AppID},
 			{"app_key", keys.AppKey},
 			{"access_key_file", files["access_key"]},
 			{"secret_key_file", files["secret_key"]},
 		}}
-		b.service.AddBatch(100)
-		b.start()
-		b.all()
+		b.Service.AddBatch(100)
+		b.Start()
+		b.All()
 		keys.AccessKey, keys.SecretKey = "another-access-key", "YW5vdGhlciBzZWNyZXQ="
 		write("access_key", keys.AccessKey)
 		write("secret_key", keys.SecretKey)
-		if err := b.service.SetCredentials(keys); err != nil {
-			b.t.Fatal(err)
-		}
-		b.service.AddBatch(100)
-		b.logged("err_xdk_invalid_signature")
-		b.all()
-		b.stop()
-		b.clean()
+		b.Must(b.Service.SetCredentials(keys))
+		b.Service.AddBatch(100)
+		b.Logged("err_xdk_invalid_signature")
+		b.All()
+		b.Stop()
+		b.Clean()
 	})
 }
 
@@ -725,42 +581,36 @@ func TestREADMEConfigurations(t *testing.T) {
 					b.t.Fatal("the README shows none")
 				}
 				for from, to := range map[string]string{
-					"/fluent-bit/plugins/mimecast.so": b.host.Plugin, "/var/lib/fluent-bit": b.host.Dir,
-					"region: global": "base_url: " + b.service.URL, "region        global": "base_url " + b.service.URL,
+					"/fluent-bit/plugins/mimecast.so": b.Host.Plugin, "/var/lib/fluent-bit": b.Host.Dir,
+					"region: global": "base_url: " + b.Service.URL, "region        global": "base_url " + b.Service.URL,
 				} {
 					text = strings.ReplaceAll(text, from, to)
 				}
-				path := filepath.Join(b.host.Dir, test.name)
-				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-					b.t.Fatal(err)
-				}
+				path := filepath.Join(b.Host.Dir, test.name)
+				b.Must(os.WriteFile(path, []byte(text), 0o600))
 				args := []string{"-c", path}
 				if strings.HasSuffix(path, ".conf") {
-					args = append([]string{"-e", b.host.Plugin}, args...)
+					args = append([]string{"-e", b.Host.Plugin}, args...)
 				}
-				cmd := exec.Command(b.host.FluentBit, args...)
-				cmd.Env = append(os.Environ(), "MIMECAST_CLIENT_ID="+b.service.Client().ID, "MIMECAST_CLIENT_SECRET="+b.service.Client().Secret)
-				out, err := os.Create(b.host.LogFile())
+				cmd := exec.Command(b.Host.FluentBit, args...)
+				cmd.Env = append(os.Environ(), "MIMECAST_CLIENT_ID="+b.Service.Client().ID, "MIMECAST_CLIENT_SECRET="+b.Service.Client().Secret)
+				out, err := os.Create(b.Host.LogFile())
 				if err != nil {
 					b.t.Fatal(err)
 				}
 				defer out.Close()
 				cmd.Stdout, cmd.Stderr = out, out
-				if err := b.service.AddFiles("receipt", 1, 20); err != nil {
-					b.t.Fatal(err)
-				}
-				b.service.AddEvents(5, time.Now().Add(-time.Minute), 3)
-				if err := cmd.Start(); err != nil {
-					b.t.Fatal(err)
-				}
-				for end := time.Now().Add(20 * time.Second); strings.Count(b.host.Log(), `"log_source"=>`) < 25 && time.Now().Before(end); {
+				b.Must(b.Service.AddFiles("receipt", 1, 20))
+				b.Service.AddEvents(5, time.Now().Add(-time.Minute), 3)
+				b.Must(cmd.Start())
+				for end := time.Now().Add(20 * time.Second); strings.Count(b.Host.Log(), `"log_source"=>`) < 25 && time.Now().Before(end); {
 					time.Sleep(100 * time.Millisecond)
 				}
 				_ = cmd.Process.Signal(syscall.SIGTERM)
 				if err := cmd.Wait(); err != nil {
 					b.t.Error(err)
 				}
-				if n := strings.Count(b.host.Log(), `"log_source"=>`); n != 25 || strings.Contains(b.host.Log(), "error]") {
+				if n := strings.Count(b.Host.Log(), `"log_source"=>`); n != 25 || strings.Contains(b.Host.Log(), "error]") {
 					b.t.Errorf("%d records of 25", n)
 				}
 			})
@@ -780,19 +630,17 @@ func TestExampleFiles(t *testing.T) {
 			if err != nil {
 				b.t.Fatal(err)
 			}
-			here := strings.ReplaceAll(string(content), "/fluent-bit/plugins/mimecast.so", b.host.Plugin)
-			here = strings.ReplaceAll(here, "/var/lib/fluent-bit", b.host.Dir)
-			path := filepath.Join(b.host.Dir, strings.TrimSuffix(name, ".example"))
-			if err := os.WriteFile(path, []byte(here), 0o600); err != nil {
-				b.t.Fatal(err)
-			}
-			cmd := exec.Command(b.host.FluentBit, append(args, "-c", path, "--dry-run")...)
+			here := strings.ReplaceAll(string(content), "/fluent-bit/plugins/mimecast.so", b.Host.Plugin)
+			here = strings.ReplaceAll(here, "/var/lib/fluent-bit", b.Host.Dir)
+			path := filepath.Join(b.Host.Dir, strings.TrimSuffix(name, ".example"))
+			b.Must(os.WriteFile(path, []byte(here), 0o600))
+			cmd := exec.Command(b.Host.FluentBit, append(args, "-c", path, "--dry-run")...)
 			cmd.Env = append(os.Environ(), "MIMECAST_CLIENT_ID=id", "MIMECAST_CLIENT_SECRET=secret")
 			if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "test is successful") || strings.Contains(string(out), "warn") {
 				b.t.Errorf("%s: %v\n%s", name, err, out)
 			}
 		}
 		check("fluent-bit.yaml.example")
-		check("fluent-bit.conf.example", "-e", b.host.Plugin)
+		check("fluent-bit.conf.example", "-e", b.Host.Plugin)
 	})
 }

@@ -19,25 +19,21 @@ import (
 // five minutes: all files are there before the start.
 
 // input2 sets a block of API 2.0, with more options in pairs.
-func (b *bench) input2(more ...string) {
-	b.host.Inputs = []harness.Input{b.service.Input2(append([]string{"db", b.db(), "poll_interval", "1s"}, more...)...)}
-}
+func (b *bench) input2(more ...string) { b.Host.Inputs = []harness.Input{b.Input2(more...)} }
 
 // addFiles adds files of types in turn.
 func (b *bench) addFiles(each, records int, types ...string) {
 	b.t.Helper()
 	for range each {
 		for _, kind := range types {
-			if err := b.service.AddFiles(kind, 1, records); err != nil {
-				b.t.Fatal(err)
-			}
+			b.Must(b.Service.AddFiles(kind, 1, records))
 		}
 	}
 }
 
 // files is how many log files the service has sent.
 func (b *bench) files() int {
-	return b.service.Requests().Count(simulator.PathLinks, simulator.OutcomeFile)
+	return b.Service.Requests().Count(simulator.PathLinks, simulator.OutcomeFile)
 }
 
 // recorded has the host ask the service through one that calls seen with each
@@ -45,10 +41,10 @@ func (b *bench) files() int {
 func (b *bench) recorded(seen func(*http.Request)) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen(r)
-		b.service.ServeHTTP(w, r)
+		b.Service.ServeHTTP(w, r)
 	}))
 	b.t.Cleanup(server.Close)
-	b.host.Inputs[0][0] = [2]string{"base_url", server.URL}
+	b.Host.Inputs[0][0] = [2]string{"base_url", server.URL}
 }
 
 func TestFilesOfAllTypesArriveOnce(t *testing.T) {
@@ -56,13 +52,13 @@ func TestFilesOfAllTypesArriveOnce(t *testing.T) {
 	test := func(b *bench) {
 		b.input2()
 		b.addFiles(30, 50, simulator.EventTypes()...)
-		b.service.AddEvents(250, time.Now().Add(-time.Hour), 3)
-		b.start()
-		b.all()
-		b.service.AddEvents(20, time.Now().Add(-time.Minute), 3)
-		b.all()
-		b.stop()
-		b.clean()
+		b.Service.AddEvents(250, time.Now().Add(-time.Hour), 3)
+		b.Start()
+		b.All()
+		b.Service.AddEvents(20, time.Now().Add(-time.Minute), 3)
+		b.All()
+		b.Stop()
+		b.Clean()
 	}
 	inBoth(t, test)
 	inBareHost(t, test)
@@ -73,11 +69,11 @@ func TestFilesOfCloudIntegrated(t *testing.T) {
 	test := func(b *bench) {
 		b.input2("logs", "siem,siem_ci", "siem_types", "receipt")
 		b.addFiles(10, 50, append(simulator.CITypes(), "receipt")...)
-		b.start()
-		b.all()
-		b.stop()
-		b.clean()
-		content, err := os.ReadFile(b.host.Output())
+		b.Start()
+		b.All()
+		b.Stop()
+		b.Clean()
+		content, err := os.ReadFile(b.Host.Output())
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -97,10 +93,10 @@ func TestFilesOverSeveralPages(t *testing.T) {
 	inBoth(t, func(b *bench) {
 		b.input2("logs", "siem", "siem_types", "spam,url_protect")
 		b.addFiles(230, 40, "spam", "url protect")
-		b.start()
-		b.all()
-		b.stop()
-		b.clean()
+		b.Start()
+		b.All()
+		b.Stop()
+		b.Clean()
 	})
 }
 
@@ -108,20 +104,20 @@ func TestTagsByTypeOfFiles(t *testing.T) {
 	t.Parallel()
 	inBoth(t, func(b *bench) {
 		b.input2("logs", "siem", "tag_by_type", "on", "tag", "mail")
-		b.host.Pipeline = fmt.Sprintf(`  outputs:
+		b.Host.Pipeline = fmt.Sprintf(`  outputs:
     - {name: file, match: mail.*, path: %q, mkdir: on, format: plain}
     - {name: file, match: "*", path: %q, file: records.jsonl, format: plain}
-`, b.host.Tags(), b.host.Dir)
+`, b.Host.Tags(), b.Host.Dir)
 		b.addFiles(3, 50, simulator.EventTypes()...)
-		b.start()
-		b.all()
-		b.stop()
-		b.clean()
+		b.Start()
+		b.All()
+		b.Stop()
+		b.Clean()
 		for _, logType := range []string{
 			"receipt", "process", "delivery", "jrnl", "av", "spameventthread",
 			"ttp_url", "ttp_ap", "impersonation", "iep",
 		} {
-			content, err := os.ReadFile(b.host.Tagged("mail.siem." + logType))
+			content, err := os.ReadFile(b.Host.Tagged("mail.siem." + logType))
 			want := `"log_source":"siem","log_type":"` + logType + `"`
 			if lines := strings.Count(string(content), "\n"); err != nil || lines != 150 || lines != strings.Count(string(content), want) {
 				b.t.Errorf("%s: %d lines, %v", logType, lines, err)
@@ -138,21 +134,21 @@ func TestKillsInAPage(t *testing.T) {
 		b.input2("logs", "siem", "siem_types", "receipt,av")
 		b.addFiles(90, recordsPerKilledBatch, "receipt", "av")
 		for i := range 3 {
-			sent, stored := b.files(), k.output()
-			k.start()
-			k.await("some files", func() bool { return b.files() > sent+10*i })
-			if k.host.FluentBit == "" {
-				k.await("some records", func() bool { return k.output() > stored })
+			sent, stored := b.files(), k.OutputSize()
+			k.Start()
+			k.Await("some files", func() bool { return b.files() > sent+10*i })
+			if k.Host.FluentBit == "" {
+				k.Await("some records", func() bool { return k.OutputSize() > stored })
 			}
 			k.kill()
 		}
-		if k.tally.Different() == 2*90*recordsPerKilledBatch {
+		if k.Tally.Different() == 2*90*recordsPerKilledBatch {
 			k.t.Error("all of it had come before the last kill")
 		}
-		k.host.Service = nil
-		k.start()
-		k.await("all records", func() bool { return k.now().Lost == 0 })
-		k.stop()
+		k.Host.Service = nil
+		k.Start()
+		k.Await("all records", func() bool { return k.now().Lost == 0 })
+		k.Stop()
 		k.account()
 	})
 }
@@ -160,10 +156,8 @@ func TestKillsInAPage(t *testing.T) {
 // now counts what the output has, besides what was counted before.
 func (k *killed) now() harness.Account {
 	k.t.Helper()
-	if err := k.tally.AddFile(k.host.Output()); err != nil {
-		k.t.Fatal(err)
-	}
-	return k.tally.Account(k.service.Expected())
+	k.Must(k.Tally.AddFile(k.Host.Output()))
+	return k.Tally.Account(k.Service.Expected())
 }
 
 func TestStopAndStartInAPage(t *testing.T) {
@@ -172,16 +166,16 @@ func TestStopAndStartInAPage(t *testing.T) {
 	inBoth(t, func(b *bench) {
 		b.input2("siem_types", "receipt,url_protect")
 		b.addFiles(40, 1000, "receipt", "url protect")
-		b.service.AddEvents(500, time.Now().Add(-time.Hour), 3)
+		b.Service.AddEvents(500, time.Now().Add(-time.Hour), 3)
 		for range 3 {
-			b.start()
-			b.some(b.received())
-			b.stop()
+			b.Start()
+			b.Some(b.Received())
+			b.Stop()
 		}
-		b.start()
-		b.all()
-		b.stop()
-		b.clean()
+		b.Start()
+		b.All()
+		b.Stop()
+		b.Clean()
 	})
 }
 
@@ -191,15 +185,15 @@ func TestReloadsInAPage(t *testing.T) {
 	inBoth(t, func(b *bench) {
 		b.input2("logs", "siem", "siem_types", "receipt,url_protect")
 		b.addFiles(6, 1000, "receipt", "url protect")
-		b.start("-Y")
+		b.Start("-Y")
 		for i := range 4 {
-			b.await("some records", func() bool { return b.received() > i*5000 })
+			b.Await("some records", func() bool { return b.Received() > i*5000 })
 			b.addFiles(6, 1000, "receipt", "url protect")
-			b.reload()
+			b.Reload()
 		}
-		b.all()
-		b.stop()
-		b.clean()
+		b.All()
+		b.Stop()
+		b.Clean()
 	})
 }
 
@@ -208,7 +202,7 @@ func TestSecretsOfAPI2StayHidden(t *testing.T) {
 	inBoth(t, func(b *bench) {
 		b.input2("log_level", "debug")
 		var mu sync.Mutex
-		secrets := map[string]string{b.service.Client().Secret: "the client secret"}
+		secrets := map[string]string{b.Service.Client().Secret: "the client secret"}
 		b.recorded(func(r *http.Request) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -221,22 +215,22 @@ func TestSecretsOfAPI2StayHidden(t *testing.T) {
 				}
 			}
 		})
-		b.service.NextAt(simulator.PathToken, simulator.FaultUnauthorized, simulator.FaultHTML)
-		b.service.NextAt(simulator.PathEvents, simulator.FaultTokenExpired, simulator.FaultTokenUnverified, simulator.FaultReset)
-		b.service.NextAt(simulator.PathLinks, simulator.FaultLinkExpired, simulator.FaultLinkGone, simulator.FaultServerError, simulator.FaultReset, simulator.FaultBodyCut, simulator.FaultNotAZip)
+		b.Service.NextAt(simulator.PathToken, simulator.FaultUnauthorized, simulator.FaultHTML)
+		b.Service.NextAt(simulator.PathEvents, simulator.FaultTokenExpired, simulator.FaultTokenUnverified, simulator.FaultReset)
+		b.Service.NextAt(simulator.PathLinks, simulator.FaultLinkExpired, simulator.FaultLinkGone, simulator.FaultServerError, simulator.FaultReset, simulator.FaultBodyCut, simulator.FaultNotAZip)
 		b.addFiles(2, 20, simulator.EventTypes()...)
-		b.start()
-		b.all()
-		b.logged("fetching fails")
-		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", b.process.PID()))
+		b.Start()
+		b.All()
+		b.Logged("fetching fails")
+		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", b.Process.PID()))
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		b.stop()
+		b.Stop()
 		kinds := map[string]bool{}
 		for secret, what := range secrets {
 			kinds[what] = true
-			if strings.Contains(b.host.Log(), secret) || strings.Contains(string(cmdline), secret) {
+			if strings.Contains(b.Host.Log(), secret) || strings.Contains(string(cmdline), secret) {
 				b.t.Errorf("%s can be read", what)
 			}
 		}
@@ -250,30 +244,26 @@ func TestRotatedClientSecret(t *testing.T) {
 	t.Parallel()
 	notShort(t)
 	inBoth(t, func(b *bench) {
-		path := filepath.Join(b.host.Dir, "client_secret")
+		path := filepath.Join(b.Host.Dir, "client_secret")
 		rotate := func(client simulator.Client) {
 			b.t.Helper()
-			if err := os.WriteFile(path, []byte(client.Secret+"\n"), 0o600); err != nil {
-				b.t.Fatal(err)
-			}
-			if err := b.service.SetClient(client); err != nil {
-				b.t.Fatal(err)
-			}
-			b.service.ExpireTokens()
+			b.Must(os.WriteFile(path, []byte(client.Secret+"\n"), 0o600))
+			b.Must(b.Service.SetClient(client))
+			b.Service.ExpireTokens()
 		}
-		client := b.service.Client()
+		client := b.Service.Client()
 		rotate(client)
 		b.input2("siem_types", "receipt")
-		b.host.Inputs[0][2] = [2]string{"client_secret_file", path}
+		b.Host.Inputs[0][2] = [2]string{"client_secret_file", path}
 		b.addFiles(5, 50, "receipt")
-		b.start()
-		b.all()
+		b.Start()
+		b.All()
 		client.Secret = "another-client-secret"
 		rotate(client)
-		b.service.AddEvents(50, time.Now().Add(-time.Minute), 3)
-		b.all()
-		b.stop()
-		b.clean()
+		b.Service.AddEvents(50, time.Now().Add(-time.Minute), 3)
+		b.All()
+		b.Stop()
+		b.Clean()
 	})
 }
 
@@ -281,7 +271,7 @@ func TestTokensAndLinksOfShortLives(t *testing.T) {
 	t.Parallel()
 	notShort(t)
 	inBoth(t, func(b *bench) {
-		b.serve(simulator.Config{TokenLife: 5 * time.Second, LinkLife: 3 * time.Second})
+		b.Serve(simulator.Config{TokenLife: 5 * time.Second, LinkLife: 3 * time.Second})
 		b.input2("logs", "siem", "siem_types", "receipt,url_protect")
 		b.recorded(func(r *http.Request) {
 			if strings.HasPrefix(r.URL.Path, simulator.PathLinks) {
@@ -289,11 +279,11 @@ func TestTokensAndLinksOfShortLives(t *testing.T) {
 			}
 		})
 		b.addFiles(50, 20, "receipt", "url protect") // longer than both lives
-		b.start()
-		b.all()
-		b.stop()
-		b.clean()
-		asked := b.service.Requests()
+		b.Start()
+		b.All()
+		b.Stop()
+		b.Clean()
+		asked := b.Service.Requests()
 		if asked.Count(simulator.PathToken, simulator.OutcomeToken) < 2 || asked.At(simulator.PathLinks) == b.files() {
 			b.t.Errorf("no token was renewed, or no link ended: %v", asked.Outcomes)
 		}

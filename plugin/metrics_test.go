@@ -27,7 +27,7 @@ func (b *bench) serveMetrics() (url string) {
 	}
 	defer l.Close()
 	host, port, _ := net.SplitHostPort(l.Addr().String())
-	b.host.Service = map[string]string{"http_server": "on", "http_listen": host, "http_port": port}
+	b.Host.Service = map[string]string{"http_server": "on", "http_listen": host, "http_port": port}
 	return "http://" + l.Addr().String() + "/api/v2/metrics/prometheus"
 }
 
@@ -67,17 +67,15 @@ func TestMetricsAgreeWithTheAccount(t *testing.T) {
 	t.Parallel()
 	inFluentBit(t, func(b *bench) {
 		url := b.serveMetrics()
-		b.host.Inputs = []harness.Input{
-			b.service.Input("alias", "one", "logs", "siem", "db", b.db(), "poll_interval", "1s", "http_timeout", "5s"),
-			b.service.Input2("alias", "two", "logs", "siem,impersonation", "db", b.db(), "poll_interval", "1s", "http_timeout", "5s"),
+		b.Host.Inputs = []harness.Input{
+			b.Service.Input("alias", "one", "logs", "siem", "db", b.DB(), "poll_interval", "1s", "http_timeout", "5s"),
+			b.Service.Input2("alias", "two", "logs", "siem,impersonation", "db", b.DB(), "poll_interval", "1s", "http_timeout", "5s"),
 		}
 		plan := simulator.Plan{Rate: 0.3, Seed: 5, Faults: []simulator.Fault{
 			simulator.FaultServerError, simulator.FaultHTML, simulator.FaultBodyCut, simulator.FaultReset, simulator.FaultNotAZip,
 			simulator.FaultZipCut, simulator.FaultTokenUnverified, simulator.FaultLinkExpired, simulator.FaultGzipMembers,
 		}}
-		if err := b.service.SetFaults(plan); err != nil {
-			b.t.Fatal(err)
-		}
+		b.Must(b.Service.SetFaults(plan))
 		var scrapes atomic.Int32
 		done, scraping := make(chan struct{}), make(chan struct{})
 		go func() {
@@ -98,30 +96,28 @@ func TestMetricsAgreeWithTheAccount(t *testing.T) {
 			<-scraping
 		}()
 		b.addFiles(20, 500, "receipt", "process", "delivery")
-		b.start("-Y")
+		b.Start("-Y")
 		var before harness.Account
 		for life := range 3 {
 			for range 10 {
-				b.service.AddBatch(2000)
+				b.Service.AddBatch(2000)
 			}
-			if _, err := b.service.AddFaultyBatch(simulator.FaultFilePoisoned, 100); err != nil {
+			if _, err := b.Service.AddFaultyBatch(simulator.FaultFilePoisoned, 100); err != nil {
 				b.t.Fatal(err)
 			}
-			b.service.AddBatch(100)
-			b.service.AddEvents(50, time.Now().Add(-time.Minute), 5)
-			b.all()
+			b.Service.AddBatch(100)
+			b.Service.AddEvents(50, time.Now().Add(-time.Minute), 5)
+			b.All()
 			if life == 2 { // API 1.0 starts anew
-				if err := b.service.SetFaults(simulator.Plan{}); err != nil {
-					b.t.Fatal(err)
-				}
-				b.service.NextAt(simulator.PathSIEM, simulator.FaultInvalidToken, simulator.FaultInvalidToken)
-				b.logged("starting again from the earliest logs")
-				b.await("all records again", func() bool { return b.account().Twice >= 3*20_000 })
+				b.Must(b.Service.SetFaults(simulator.Plan{}))
+				b.Service.NextAt(simulator.PathSIEM, simulator.FaultInvalidToken, simulator.FaultInvalidToken)
+				b.Logged("starting again from the earliest logs")
+				b.Await("all records again", func() bool { return b.Account().Twice >= 3*20_000 })
 			}
 			var now harness.Account
 			var series map[string]float64
 			agree := func() bool { // once nothing is under way
-				now, series = b.account(), scrape(url)
+				now, series = b.Account(), scrape(url)
 				unconfirmed := total(series, metric.Records) - total(series, metric.Confirmed)
 				return series != nil && total(series, metric.Records) == now.Received-before.Received &&
 					total(series, metric.Unparsed) == now.Unparsed-before.Unparsed &&
@@ -129,9 +125,9 @@ func TestMetricsAgreeWithTheAccount(t *testing.T) {
 					unconfirmed >= 0 && unconfirmed <= 2 && // the last record of each block
 					total(series, metric.Queued)+total(series, metric.InFlight) == 0
 			}
-			b.await("the metrics to agree with the account", agree)
+			b.Await("the metrics to agree with the account", agree)
 			time.Sleep(1500 * time.Millisecond) // they are set once more
-			b.await("a scrape", func() bool { return scrape(url) != nil })
+			b.Await("a scrape", func() bool { return scrape(url) != nil })
 			if !agree() {
 				b.t.Errorf("%v after %v, and metrics of %v", now, before, series)
 			}
@@ -145,11 +141,11 @@ func TestMetricsAgreeWithTheAccount(t *testing.T) {
 			}
 			before = now
 			if life < 2 {
-				b.reload()
+				b.Reload()
 			}
 		}
-		b.stop()
-		a := b.account()
+		b.Stop()
+		a := b.Account()
 		if a.Lost+a.Foreign > 0 || a.Unparsed == 0 || a.Twice == 0 {
 			b.t.Errorf("%+v", a)
 		}

@@ -63,28 +63,24 @@ func TestRecordsInTheFormOfAPI1(t *testing.T) {
 		types := simulator.EventTypes()
 		for line := range strings.Lines(string(events)) {
 			var event struct{ Type string }
-			if err := json.Unmarshal([]byte(line), &event); err != nil {
-				b.t.Fatal(err)
-			}
-			if err := b.service.AddEventFile(simulator.EventFile{Type: event.Type, Lines: []byte(line)}); err != nil {
-				b.t.Fatal(err)
-			}
+			b.Must(json.Unmarshal([]byte(line), &event))
+			b.Must(b.Service.AddEventFile(simulator.EventFile{Type: event.Type, Lines: []byte(line)}))
 			types = slices.DeleteFunc(types, func(name string) bool { return name == event.Type })
 		}
 		if len(types) > 0 {
 			b.t.Errorf("no event of %q", types)
 		}
-		b.service.AddEvents(1, time.Now().Add(-time.Hour), 1)
-		b.host.Pipeline = api1Filter(b.t) + "  outputs:\n    - {name: file, match: mimecast, path: " + b.host.Dir + ", file: records.jsonl, format: plain}\n"
+		b.Service.AddEvents(1, time.Now().Add(-time.Hour), 1)
+		b.Host.Pipeline = api1Filter(b.t) + "  outputs:\n    - {name: file, match: mimecast, path: " + b.Host.Dir + ", file: records.jsonl, format: plain}\n"
 		want := objects(b.t, "../internal/migration/testdata/api1.ndjson")
-		b.start()
-		b.await("all records", func() bool {
-			content, _ := os.ReadFile(b.host.Output())
+		b.Start()
+		b.Await("all records", func() bool {
+			content, _ := os.ReadFile(b.Host.Output())
 			return strings.Count(string(content), "\n") == len(want)+1
 		})
-		b.stop()
+		b.Stop()
 		got := map[string]map[string]any{}
-		for _, record := range objects(b.t, b.host.Output()) {
+		for _, record := range objects(b.t, b.Host.Output()) {
 			got[record["log_source"].(string)+"."+record["log_type"].(string)] = record
 		}
 		for _, record := range want {

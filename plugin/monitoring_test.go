@@ -38,16 +38,14 @@ func (b *bench) scraped() *prometheus {
 	}
 	target := freeAddress(b.t)
 	host, port, _ := strings.Cut(target, ":")
-	b.host.Service = map[string]string{"http_server": "on", "http_listen": host, "http_port": port}
+	b.Host.Service = map[string]string{"http_server": "on", "http_listen": host, "http_port": port}
 	content, err := os.ReadFile(monitoring + "alerts.yaml")
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	rules := filepath.Join(b.host.Dir, "alerts.yaml")
-	if err := os.WriteFile(rules, waits.ReplaceAll(content, nil), 0o600); err != nil {
-		b.t.Fatal(err)
-	}
-	config := filepath.Join(b.host.Dir, "prometheus.yml")
+	rules := filepath.Join(b.Host.Dir, "alerts.yaml")
+	b.Must(os.WriteFile(rules, waits.ReplaceAll(content, nil), 0o600))
+	config := filepath.Join(b.Host.Dir, "prometheus.yml")
 	if err := os.WriteFile(config, fmt.Appendf(nil, `
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [%q]
@@ -57,12 +55,10 @@ scrape_configs:
 		b.t.Fatal(err)
 	}
 	p := &prometheus{b.t, freeAddress(b.t)}
-	cmd := exec.Command(path, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(b.host.Dir, "tsdb"), "--web.listen-address="+p.address)
+	cmd := exec.Command(path, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(b.Host.Dir, "tsdb"), "--web.listen-address="+p.address)
 	var log strings.Builder
 	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		b.t.Fatal(err)
-	}
+	b.Must(cmd.Start())
 	b.t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -176,16 +172,16 @@ func TestPrometheusSeesTheMetrics(t *testing.T) {
 	t.Parallel()
 	inFluentBit(t, func(b *bench) {
 		p := b.scraped()
-		good := b.service.Input2("db", b.db(), "poll_interval", "1s", "logs", "all", "account", "example")
-		b.host.Inputs = []harness.Input{good}
-		b.start("-Y")
+		good := b.Service.Input2("db", b.DB(), "poll_interval", "1s", "logs", "all", "account", "example")
+		b.Host.Inputs = []harness.Input{good}
+		b.Start("-Y")
 		queries := dashboardQueries(t)
 		if len(queries) < 12 {
 			t.Errorf("%d queries in the dashboard", len(queries))
 		}
 		for title, query := range queries {
-			b.await(title+" "+query, func() bool {
-				b.service.AddEvents(10, time.Now(), 10)
+			b.Await(title+" "+query, func() bool {
+				b.Service.AddEvents(10, time.Now(), 10)
 				return p.has(query)
 			})
 		}
@@ -193,16 +189,16 @@ func TestPrometheusSeesTheMetrics(t *testing.T) {
 			t.Errorf("of a block that works: %v", bad)
 		}
 
-		b.host.Inputs = []harness.Input{b.service.Input2("db", b.db(), "logs", "everything")}
-		if err := b.host.WriteConfig(); err != nil {
+		b.Host.Inputs = []harness.Input{b.Service.Input2("db", b.DB(), "logs", "everything")}
+		if err := b.Host.WriteConfig(); err != nil {
 			t.Fatal(err)
 		}
-		b.reload()
-		b.await("the alert", func() bool { return len(p.alerts("MimecastMisconfigured")) > 0 })
+		b.Reload()
+		b.Await("the alert", func() bool { return len(p.alerts("MimecastMisconfigured")) > 0 })
 		a := p.alerts("MimecastMisconfigured")[0]
 		if summary := a.Annotations["summary"]; !strings.HasPrefix(summary, "mimecast.0 on 127.0.0.1:") {
 			t.Errorf("the summary is %q", summary)
 		}
-		b.stop()
+		b.Stop()
 	})
 }

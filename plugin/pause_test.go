@@ -33,7 +33,7 @@ func (b *bench) receive() *receiver {
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		f, err := os.OpenFile(b.host.Output(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		f, err := os.OpenFile(b.Host.Output(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err == nil {
 			var body []byte
 			if body, err = io.ReadAll(req.Body); err == nil {
@@ -47,8 +47,8 @@ func (b *bench) receive() *receiver {
 	}))
 	b.t.Cleanup(r.server.Close)
 	host, port, _ := strings.Cut(strings.TrimPrefix(r.server.URL, "http://"), ":")
-	b.host.Service = map[string]string{"scheduler.base": "1", "scheduler.cap": "2"}
-	b.host.Pipeline = fmt.Sprintf("  outputs:\n    - {name: http, match: \"*\", host: %s, port: %s, format: json_lines, json_date_key: false, retry_limit: no_limits}\n", host, port)
+	b.Host.Service = map[string]string{"scheduler.base": "1", "scheduler.cap": "2"}
+	b.Host.Pipeline = fmt.Sprintf("  outputs:\n    - {name: http, match: \"*\", host: %s, port: %s, format: json_lines, json_date_key: false, retry_limit: no_limits}\n", host, port)
 	return r
 }
 
@@ -59,28 +59,28 @@ func TestPauses(t *testing.T) {
 			inFluentBit(t, func(b *bench) {
 				r := b.receive()
 				r.down.Store(true)
-				b.host.Memory = true
-				b.host.Inputs = nil
+				b.Host.Memory = true
+				b.Host.Inputs = nil
 				for i := range instances {
 					// Two tenants would have two hosts; two files do as well here.
-					b.host.Inputs = append(b.host.Inputs, b.service.Input("logs", []string{"siem", "impersonation"}[i], "db", b.db(), "poll_interval", "1s", "mem_buf_limit", "2M"))
+					b.Host.Inputs = append(b.Host.Inputs, b.Service.Input("logs", []string{"siem", "impersonation"}[i], "db", b.DB(), "poll_interval", "1s", "mem_buf_limit", "2M"))
 				}
 				for range 20 {
-					b.service.AddBatch(2000)
+					b.Service.AddBatch(2000)
 				}
 				if instances == 2 {
-					b.service.AddEvents(20000, time.Now().Add(-3*time.Hour), 3)
+					b.Service.AddEvents(20000, time.Now().Add(-3*time.Hour), 3)
 				}
-				b.start()
-				b.logged("mimecast.0 paused (mem buf overlimit")
+				b.Start()
+				b.Logged("mimecast.0 paused (mem buf overlimit")
 				time.Sleep(3 * time.Second)
-				if p, err := b.process.Holds(); err != nil || p.Resident > 200<<20 {
+				if p, err := b.Process.Holds(); err != nil || p.Resident > 200<<20 {
 					b.t.Errorf("%d MB in memory while paused, %v", p.Resident>>20, err)
 				}
 				r.down.Store(false)
-				b.all()
-				b.stop()
-				b.clean()
+				b.All()
+				b.Stop()
+				b.Clean()
 			})
 		})
 	}

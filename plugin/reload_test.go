@@ -13,84 +13,63 @@ import (
 	"fluent-bit-mimecast/internal/harness"
 )
 
-// reload asks the host to read its configuration again.
-func (b *bench) reload() {
-	b.t.Helper()
-	if err := b.process.Reload(); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-func (b *bench) holds() harness.Holdings {
-	b.t.Helper()
-	h, err := b.process.Holds()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return h
-}
-
 func TestReloads(t *testing.T) {
 	t.Parallel()
 	notShort(t)
 	inBoth(t, func(b *bench) {
-		b.host.Inputs = []harness.Input{
-			b.service.Input("logs", "siem", "db", b.db(), "poll_interval", "1s"),
-			b.service.Input("logs", "impersonation", "db", b.db(), "poll_interval", "1s"),
+		b.Host.Inputs = []harness.Input{
+			b.Service.Input("logs", "siem", "db", b.DB(), "poll_interval", "1s"),
+			b.Service.Input("logs", "impersonation", "db", b.DB(), "poll_interval", "1s"),
 		}
-		b.service.AddEvents(300, time.Now().Add(-time.Hour), 3)
-		b.start("-Y")
+		b.Service.AddEvents(300, time.Now().Add(-time.Hour), 3)
+		b.Start("-Y")
 		var early harness.Holdings
 		for i := range 6 {
 			for range 5 {
-				b.service.AddBatch(2000)
+				b.Service.AddBatch(2000)
 			}
-			b.service.AddEvents(20, time.Now().Add(-time.Minute), 3)
-			b.await("some records", func() bool { return b.received() > i*5000 })
-			b.reload()
+			b.Service.AddEvents(20, time.Now().Add(-time.Minute), 3)
+			b.Await("some records", func() bool { return b.Received() > i*5000 })
+			b.Reload()
 			if i == 1 {
-				early = b.holds()
+				early = b.Holds()
 			}
 		}
-		b.all()
+		b.All()
 		// The Go runtime may start a thread or two more; each instance that
 		// stays behind would hold several.
-		late := b.holds()
-		if b.host.FluentBit != "" && b.version().LeaksFiles() {
+		late := b.Holds()
+		if b.Host.FluentBit != "" && b.version().LeaksFiles() {
 			b.t.Logf("open files are NOT LOOKED AT: %s leaks its own", b.version())
 			late.Files = early.Files
 		}
 		if late.Threads > early.Threads+4 || late.Files > early.Files+4 {
 			b.t.Errorf("after two reloads %+v, after six %+v", early, late)
 		}
-		b.stop()
-		b.clean()
+		b.Stop()
+		b.Clean()
 	})
 }
 
 func TestAReloadWithAWrongConfiguration(t *testing.T) {
 	t.Parallel()
 	inBoth(t, func(b *bench) {
-		b.service.AddBatch(400)
-		b.start("-Y")
-		b.all()
-		good := b.host.Inputs
-		b.host.Inputs = []harness.Input{b.service.Input("db", b.db(), "siem_format", "xml")}
-		if err := b.host.WriteConfig(); err != nil {
-			b.t.Fatal(err)
-		}
-		b.reload()
-		b.logged(`siem_format: "xml" is not one of: json, key_value`)
-		b.logged("this block collects nothing until its configuration is corrected")
-		b.service.AddBatch(400)
-		b.host.Inputs = good
-		if err := b.host.WriteConfig(); err != nil {
-			b.t.Fatal(err)
-		}
-		b.reload()
-		b.all()
-		b.stop()
-		b.clean()
+		b.Service.AddBatch(400)
+		b.Start("-Y")
+		b.All()
+		good := b.Host.Inputs
+		b.Host.Inputs = []harness.Input{b.Service.Input("db", b.DB(), "siem_format", "xml")}
+		b.Must(b.Host.WriteConfig())
+		b.Reload()
+		b.Logged(`siem_format: "xml" is not one of: json, key_value`)
+		b.Logged("this block collects nothing until its configuration is corrected")
+		b.Service.AddBatch(400)
+		b.Host.Inputs = good
+		b.Must(b.Host.WriteConfig())
+		b.Reload()
+		b.All()
+		b.Stop()
+		b.Clean()
 	})
 }
 
@@ -102,22 +81,20 @@ func TestAStartThatIsNotEnded(t *testing.T) {
 		if b.version().EndsStart() {
 			b.t.Skip("this host ends its start: see TestAWrongConfigurationIsRefused")
 		}
-		b.service.AddBatch(400)
-		good := b.host.Inputs
-		b.host.Inputs = append(slices.Clone(good), b.service.Input("db", b.db(), "siem_format", "xml"))
-		b.host.Env = append(b.host.Env, "MALLOC_PERTURB_=165") // freed memory is of no use
-		b.start("-Y")
-		b.logged("this block collects nothing until its configuration is corrected")
-		b.all()
-		b.host.Inputs = good
-		if err := b.host.WriteConfig(); err != nil {
-			b.t.Fatal(err)
-		}
-		b.reload()
-		b.service.AddBatch(400)
-		b.all()
-		b.stop()
-		b.clean()
+		b.Service.AddBatch(400)
+		good := b.Host.Inputs
+		b.Host.Inputs = append(slices.Clone(good), b.Service.Input("db", b.DB(), "siem_format", "xml"))
+		b.Host.Env = append(b.Host.Env, "MALLOC_PERTURB_=165") // freed memory is of no use
+		b.Start("-Y")
+		b.Logged("this block collects nothing until its configuration is corrected")
+		b.All()
+		b.Host.Inputs = good
+		b.Must(b.Host.WriteConfig())
+		b.Reload()
+		b.Service.AddBatch(400)
+		b.All()
+		b.Stop()
+		b.Clean()
 	})
 }
 
@@ -125,19 +102,17 @@ func TestAReloadIntoTwoBlocksWithOneStream(t *testing.T) {
 	t.Parallel()
 	notShort(t)
 	inBoth(t, func(b *bench) {
-		b.service.AddBatch(400)
-		b.start("-Y")
-		b.all()
-		b.host.Inputs = append(b.host.Inputs, b.service.Input("db", b.db(), "logs", "siem"))
-		if err := b.host.WriteConfig(); err != nil {
-			b.t.Fatal(err)
-		}
-		b.reload()
-		b.logged("another block collects the siem logs")
-		b.service.AddBatch(400)
-		b.all()
-		b.stop()
-		b.clean()
+		b.Service.AddBatch(400)
+		b.Start("-Y")
+		b.All()
+		b.Host.Inputs = append(b.Host.Inputs, b.Service.Input("db", b.DB(), "logs", "siem"))
+		b.Must(b.Host.WriteConfig())
+		b.Reload()
+		b.Logged("another block collects the siem logs")
+		b.Service.AddBatch(400)
+		b.All()
+		b.Stop()
+		b.Clean()
 	})
 }
 
@@ -145,24 +120,25 @@ func TestALockedDBIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	notShort(t)
 	inBoth(t, func(b *bench) {
-		b.service.AddBatch(400)
-		b.start()
-		b.all()
-		other := *b
-		other.tally = harness.Tally{}
-		other.host.Dir = b.t.TempDir()
-		other.start()
+		b.Service.AddBatch(400)
+		b.Start()
+		b.All()
+		trial := *b.Trial
+		other := bench{&trial, b.t}
+		other.Tally = harness.Tally{}
+		other.Host.Dir = b.t.TempDir()
+		other.Start()
 		b.t.Cleanup(func() {
-			if other.process != nil {
-				other.process.Kill()
+			if other.Process != nil {
+				other.Process.Kill()
 			}
 		})
-		other.logged("is in use by another process")
-		b.stop()
-		b.service.AddBatch(400)
+		other.Logged("is in use by another process")
+		b.Stop()
+		b.Service.AddBatch(400)
 		other.all2(b)
-		other.stop()
-		first, second := b.account(), other.account()
+		other.Stop()
+		first, second := b.Account(), other.Account()
 		if first.Received+second.Received != 800 || first.Foreign+second.Foreign+first.Twice+second.Twice > 0 {
 			b.t.Errorf("%v, then %v", first, second)
 		}
@@ -172,22 +148,22 @@ func TestALockedDBIsWaitedFor(t *testing.T) {
 // all2 waits until every record has come to one of two hosts.
 func (b *bench) all2(other *bench) {
 	b.t.Helper()
-	served := b.account().Served
-	b.await("all records", func() bool { return b.received()+other.received() >= served })
+	served := b.Account().Served
+	b.Await("all records", func() bool { return b.Received()+other.Received() >= served })
 }
 
 func TestABackgroundHostIsRefused(t *testing.T) {
 	t.Parallel()
 	inFluentBit(t, func(b *bench) {
-		path := filepath.Join(b.host.Dir, "fluent-bit.log")
-		b.host.Service = map[string]string{"log_file": path}
-		b.start("-d")
-		<-b.process.Ended() // it leaves a child in the background
-		b.process = nil
+		path := filepath.Join(b.Host.Dir, "fluent-bit.log")
+		b.Host.Service = map[string]string{"log_file": path}
+		b.Start("-d")
+		<-b.Process.Ended() // it leaves a child in the background
+		b.Process = nil
 		child := 0
 		holds := func(text string) bool {
 			log, _ := os.ReadFile(path)
-			if _, pid, ok := strings.Cut(b.host.Log()+string(log), "pid="); ok && child == 0 {
+			if _, pid, ok := strings.Cut(b.Host.Log()+string(log), "pid="); ok && child == 0 {
 				_, _ = fmt.Sscan(pid, &child)
 			}
 			return strings.Contains(string(log), text)
@@ -224,7 +200,7 @@ func TestABackgroundHostIsRefused(t *testing.T) {
 				b.t.Fatal("the host does not end")
 			}
 		}
-		if holds("SIGSEGV") || holds("corruption") || strings.Contains(b.host.Log(), "corruption") {
+		if holds("SIGSEGV") || holds("corruption") || strings.Contains(b.Host.Log(), "corruption") {
 			b.t.Error("the host has crashed")
 		}
 	})

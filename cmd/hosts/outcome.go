@@ -90,7 +90,7 @@ func failsWithin(parent string, ended map[string]string) bool {
 	return false
 }
 
-// readFaults reads the table that cmd/faults prints.
+// readFaults reads the table that the fault suite prints.
 func readFaults(in io.Reader) (o outcome, err error) {
 	for lines := bufio.NewScanner(in); ; {
 		if !lines.Scan() {

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -19,65 +19,37 @@ import (
 // stopping is how long a clean stop takes under full load, beside one of an idle
 // plugin and one of in_tail under full load: Fluent Bit looks once a second
 // whether all is done.
-func (b *bench) stopping() error {
-	f, err := makeFixture("json")
-	if err != nil {
-		return err
-	}
-	r, err := makeRival(f, 50, filepath.Join(b.dir, "stop"))
-	if err != nil {
-		return err
-	}
+func (b *bench) stopping() {
+	f := got(makeFixture("json"))(b.t)
+	r := got(makeRival(f, 50, filepath.Join(b.dir, "stop")))(b.t)
 	const always = 1 << 20
 	var busy, idle, rival, callbacks []float64
 	for range b.rounds {
-		took, log, err := b.stopPlugin(f, always)
-		if err != nil {
-			return err
-		}
+		took, log := b.stopPlugin(f, always)
 		_, text, _ := strings.Cut(log, "longest_callback=")
-		text, _, _ = strings.Cut(text, "\n")
-		callback, err := time.ParseDuration(text)
-		if err != nil {
-			return err
-		}
+		text, _, _ = strings.Cut(text, " ")
+		callback := got(time.ParseDuration(text))(b.t)
 		busy, callbacks = append(busy, took.Seconds()), append(callbacks, callback.Seconds())
-		if took, _, err = b.stopPlugin(f, 0); err != nil {
-			return err
-		}
+		took, _ = b.stopPlugin(f, 0)
 		idle = append(idle, took.Seconds())
-		dir, err := b.folder()
-		if err != nil {
-			return err
-		}
-		h, err := r.host(b.fluentBit, dir)
-		if err != nil {
-			return err
-		}
-		if took, err = stopAfter(h, 2*time.Second); err != nil {
-			return err
-		}
+		dir := b.t.TempDir()
+		h := got(r.host(b.fluentBit, dir))(b.t)
+		took = got(stopAfter(h, 2*time.Second))(b.t)
 		rival = append(rival, took.Seconds())
 	}
 	row("a clean stop under full load; idle", fmt.Sprintf("%.2f s", median(busy)), fmt.Sprintf("%.2f s", median(idle)), fmt.Sprintf("%+.2f s", median(busy)-median(idle)))
 	row("a clean stop under full load; in_tail", fmt.Sprintf("%.2f s", median(busy)), fmt.Sprintf("%.2f s", median(rival)), fmt.Sprintf("%+.2f s", median(busy)-median(rival)))
 	row("the longest callback under full load", fmt.Sprintf("%.3f s", slices.Max(callbacks)), "", "")
-	return os.RemoveAll(r.dir)
+	b.must(os.RemoveAll(r.dir))
 }
 
 // stopPlugin stops the plugin in the middle of so many batches.
-func (b *bench) stopPlugin(f *fixture, batches int) (took time.Duration, log string, err error) {
-	s, err := startService(f.archives, batches)
-	if err != nil {
-		return 0, "", err
-	}
+func (b *bench) stopPlugin(f *fixture, batches int) (took time.Duration, log string) {
+	s := got(startService(f.archives, batches))(b.t)
 	defer s.close()
-	h, err := b.host(s, "logs", "siem", "log_level", "debug")
-	if err != nil {
-		return 0, "", err
-	}
-	took, err = stopAfter(h, 5*time.Second)
-	return took, h.PluginLog(), err
+	h := b.host(s, "logs", "siem", "log_level", "debug")
+	took = got(stopAfter(h, 5*time.Second))(b.t)
+	return took, h.PluginLog()
 }
 
 func stopAfter(h harness.Host, d time.Duration) (time.Duration, error) {
@@ -92,52 +64,32 @@ func stopAfter(h harness.Host, d time.Duration) (time.Duration, error) {
 
 // idle is what it takes to poll every minute with nothing new, beside an in_tail
 // that waits.
-func (b *bench) idle(d time.Duration) error {
-	s, err := startService(nil, 0)
-	if err != nil {
-		return err
-	}
+func (b *bench) idle(d time.Duration) {
+	s := got(startService(nil, 0))(b.t)
 	defer s.close()
-	ours, err := b.host(s)
-	if err != nil {
-		return err
-	}
-	dir, err := b.folder()
-	if err != nil {
-		return err
-	}
+	ours := b.host(s)
+	dir := b.t.TempDir()
 	theirs := harness.Host{FluentBit: b.fluentBit, Dir: dir, Pipeline: fmt.Sprintf("    - name: tail\n      path: %q\n", dir+"/*.log") + toNull}
 	var cpu [2]time.Duration
 	var resident [2]int
 	var hosts [2]*harness.Process
 	for i, h := range []harness.Host{ours, theirs} {
-		if hosts[i], err = h.Start(context.Background()); err != nil {
-			return err
-		}
+		hosts[i] = got(h.Start(context.Background()))(b.t)
 		defer hosts[i].Kill()
 	}
 	time.Sleep(5 * time.Second) // the start is not idle
 	for i, p := range hosts {
-		if cpu[i], err = cpuOf(p.PID()); err != nil {
-			return err
-		}
+		cpu[i] = got(cpuOf(p.PID()))(b.t)
 	}
 	time.Sleep(d)
 	for i, p := range hosts {
-		now, err := cpuOf(p.PID())
-		if err != nil {
-			return err
-		}
-		held, err := p.Holds()
-		if err != nil {
-			return err
-		}
+		now := got(cpuOf(p.PID()))(b.t)
+		held := got(p.Holds())(b.t)
 		cpu[i], resident[i] = now-cpu[i], held.Resident
 	}
 	minute := func(i int) float64 { return micros(cpu[i]) / 1000 / d.Minutes() }
 	row(fmt.Sprintf("idle, CPU a minute (%d polls); in_tail", s.polls.Load()), fmt.Sprintf("%.0f ms", minute(0)), fmt.Sprintf("%.0f ms", minute(1)), "")
 	row("idle, resident; in_tail", megabytes(resident[0]), megabytes(resident[1]), "")
-	return nil
 }
 
 // manyIDs is how many delivered ids a checkpoint may well hold.
@@ -145,41 +97,25 @@ const manyIDs = 100_000
 
 // ids compares the cost of a record with many delivered ids in the checkpoint
 // to that with none.
-func (b *bench) ids(records int64) error {
-	f, err := makeFixture("json")
-	if err != nil {
-		return err
-	}
+func (b *bench) ids(records int64) {
+	f := got(makeFixture("json"))(b.t)
 	batches := int(records / f.records)
 	records = int64(batches) * f.records
 	var with, without, ratios []float64
 	for range b.rounds {
 		var cost [2]float64
 		for i, ids := range []int{0, manyIDs} {
-			s, err := startService(f.archives, batches)
-			if err != nil {
-				return err
-			}
-			h, err := b.host(s)
-			if err == nil {
-				err = fillCheckpoint(filepath.Join(h.Dir, "mimecast.db"), s.url, ids)
-			}
-			if err != nil {
-				s.close()
-				return err
-			}
-			r, err := measure(h, records)
+			s := got(startService(f.archives, batches))(b.t)
+			h := b.host(s)
+			b.must(fillCheckpoint(filepath.Join(h.Dir, "mimecast.db"), s.url, ids))
+			r := got(measure(h, records))(b.t)
 			s.close()
-			if err != nil {
-				return err
-			}
 			cost[i] = micros(r.perRecord())
 		}
 		without, with, ratios = append(without, cost[0]), append(with, cost[1]), append(ratios, cost[1]/cost[0])
 	}
 	row(fmt.Sprintf("CPU for a record with %d delivered ids in the checkpoint; with none", manyIDs),
 		fmt.Sprintf("%.2f µs", median(with)), fmt.Sprintf("%.2f µs", median(without)), fmt.Sprintf("%.2f", median(ratios)))
-	return nil
 }
 
 // fillCheckpoint makes a checkpoint of an impersonation stream that polled a

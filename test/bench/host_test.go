@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -77,7 +77,7 @@ func (r run) growth() float64 {
 
 // metrics is a service section that shows a host's counts, and their address.
 func metrics() (map[string]string, string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, "", err
 	}
@@ -86,12 +86,13 @@ func metrics() (map[string]string, string, error) {
 		"http://127.0.0.1:" + port + "/api/v1/metrics", l.Close()
 }
 
-// counted asks a host how many records have come in.
-func counted(url string) (int64, error) {
+// counted asks a host how many records have come in from each input and in all; none
+// if it can't tell yet.
+func counted(url string) (each []int64, total int64) {
 	client := http.Client{Timeout: 5 * time.Second}
-	r, err := client.Get(url) //nolint:noctx // the client has a timeout
+	r, err := client.Get(url)
 	if err != nil {
-		return 0, nil // it does not listen yet
+		return nil, 0
 	}
 	defer r.Body.Close()
 	var m struct {
@@ -100,13 +101,15 @@ func counted(url string) (int64, error) {
 		} `json:"input"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
-		return 0, nil // nothing to say yet
+		return nil, 0
 	}
-	total := int64(0)
-	for _, in := range m.Input {
-		total += in.Records
+	for name, in := range m.Input {
+		if name != "storage_backlog.0" {
+			each = append(each, in.Records)
+			total += in.Records
+		}
 	}
-	return total, nil
+	return each, total
 }
 
 // measure runs a host until it has taken so many records, and stops it.
@@ -132,10 +135,7 @@ func measure(h harness.Host, records int64) (r run, err error) {
 			return r, fmt.Errorf("the host ended by itself:\n%s", h.Log())
 		case <-time.After(20 * time.Millisecond):
 		}
-		n, err := counted(url)
-		if err != nil {
-			return r, err
-		}
+		_, n := counted(url)
 		if n != last {
 			last, progress = n, time.Now()
 			cpu, err := cpuOf(p.PID())

@@ -1,10 +1,8 @@
-package main
+package bench
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"path/filepath"
 	"slices"
 	"time"
@@ -15,27 +13,18 @@ import (
 
 // many is what blocks of as many accounts take of the machine: first when all have a
 // backlog, and twice as many when none has anything new.
-func (b *bench) many(blocks int, records int64) error {
-	idle, err := b.manyBlocks(blocks, 0)
-	if err != nil {
-		return err
-	}
+func (b *bench) many(blocks int, records int64) {
+	idle := b.manyBlocks(blocks, 0)
 	each := max(int(records)/blocks/len(simulator.EventTypes())/fileRecords, 1)
-	busy, err := b.manyBlocks(blocks, each)
-	if err != nil {
-		return err
-	}
+	busy := b.manyBlocks(blocks, each)
 	row(fmt.Sprintf("%d blocks catch up on %d records each: peak of anonymous memory; idle", blocks, busy.records),
 		megabytes(busy.most.Anonymous), megabytes(idle.most.Anonymous), fmt.Sprintf("%+d MB", (busy.most.Anonymous-idle.most.Anonymous)/1e6))
 	row("records a second of all blocks", thousands(busy.rate), "", "")
 	row("records of the slowest block at half-way; mean", fmt.Sprint(busy.slowest), fmt.Sprint(busy.mean), fmt.Sprintf("%.2f", float64(busy.slowest)/float64(busy.mean)))
 	row("threads, files; idle", fmt.Sprintf("%d, %d", busy.most.Threads, busy.most.Files), fmt.Sprintf("%d, %d", idle.most.Threads, idle.most.Files), "")
-	if idle, err = b.manyBlocks(2*blocks, 0); err != nil {
-		return err
-	}
+	idle = b.manyBlocks(2*blocks, 0)
 	row(fmt.Sprintf("%d idle blocks: resident; anonymous", 2*blocks), megabytes(idle.most.Resident), megabytes(idle.most.Anonymous), "")
 	row("threads, files", fmt.Sprintf("%d, %d", idle.most.Threads, idle.most.Files), "", "")
-	return nil
 }
 
 // crowd is what many blocks in one host came to.
@@ -52,20 +41,12 @@ const manyIdle = 45 * time.Second
 
 // manyBlocks runs so many blocks until each has taken so many files of each type, or
 // for a while if there are none.
-func (b *bench) manyBlocks(blocks, each int) (c crowd, err error) {
-	s, server, err := startLinks(each)
-	if err != nil {
-		return c, err
-	}
-	defer server.Close()
-	dir, err := b.folder()
-	if err != nil {
-		return c, err
-	}
+func (b *bench) manyBlocks(blocks, each int) (c crowd) {
+	s := got(startLinks(each))(b.t)
+	defer s.server.Close()
+	dir := b.t.TempDir()
 	settings, url, err := metrics()
-	if err != nil {
-		return c, err
-	}
+	b.must(err)
 	h := harness.Host{FluentBit: b.fluentBit, Plugin: b.plugin, Dir: dir, Service: settings, Pipeline: toNull}
 	for n := range blocks {
 		h.Inputs = append(h.Inputs, harness.Input{
@@ -76,37 +57,27 @@ func (b *bench) manyBlocks(blocks, each int) (c crowd, err error) {
 			{"db", filepath.Join(dir, "mimecast.db")},
 		})
 	}
-	p, err := h.Start(context.Background())
-	if err != nil {
-		return c, err
-	}
+	p := got(h.Start(context.Background()))(b.t)
 	defer p.Kill()
 	c.records = int64(each * len(s.files) * fileRecords)
 	began, progress := time.Now(), time.Now()
 	for last := int64(0); ; {
 		select {
 		case <-p.Ended():
-			return c, fmt.Errorf("the host ended by itself:\n%s", h.Log())
+			b.t.Fatalf("the host ended by itself:\n%s", h.Log())
 		case <-time.After(50 * time.Millisecond):
 		}
-		now, err := p.Holds()
-		if err != nil {
-			return c, err
-		}
+		now := got(p.Holds())(b.t)
 		c.most.Resident, c.most.Anonymous = max(c.most.Resident, now.Resident), max(c.most.Anonymous, now.Anonymous)
 		c.most.Threads, c.most.Files = max(c.most.Threads, now.Threads), max(c.most.Files, now.Files)
 		if each == 0 {
 			if time.Since(began) > manyIdle {
 				c.most.Resident, c.most.Anonymous = now.Resident, now.Anonymous // the start is not idle
-				return c, nil
+				return c
 			}
 			continue
 		}
-		came := countedEach(url)
-		total := int64(0)
-		for _, n := range came {
-			total += n
-		}
+		came, total := counted(url)
 		all := c.records * int64(blocks)
 		if total != last {
 			last, progress = total, time.Now()
@@ -117,34 +88,9 @@ func (b *bench) manyBlocks(blocks, each int) (c crowd, err error) {
 		switch {
 		case total >= all:
 			c.rate = float64(total) / time.Since(began).Seconds()
-			return c, nil
+			return c
 		case time.Since(progress) > patience:
-			return c, fmt.Errorf("%d of %d records, and no more:\n%s", total, all, h.PluginLog())
+			b.t.Fatalf("%d of %d records, and no more:\n%s", total, all, h.PluginLog())
 		}
 	}
-}
-
-// countedEach asks a host how many records have come in from each input; none if it
-// can't tell yet.
-func countedEach(url string) (came []int64) {
-	client := http.Client{Timeout: 5 * time.Second}
-	r, err := client.Get(url) //nolint:noctx // the client has a timeout
-	if err != nil {
-		return nil
-	}
-	defer r.Body.Close()
-	var m struct {
-		Input map[string]struct {
-			Records int64 `json:"records"`
-		} `json:"input"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
-		return nil
-	}
-	for name, in := range m.Input {
-		if name != "storage_backlog.0" && name[:min(len(name), 8)] == "mimecast" {
-			came = append(came, in.Records)
-		}
-	}
-	return came
 }

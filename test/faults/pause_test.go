@@ -1,4 +1,4 @@
-package main
+package faults
 
 import (
 	"bytes"
@@ -15,63 +15,44 @@ import (
 )
 
 // paused lets the output be down for a while with memory storage and a limit.
-func (s *suite) paused(instances int) (result, error) {
-	r, err := s.rig(simulator.Config{})
-	if err != nil {
-		return result{}, err
-	}
-	defer r.close()
+func (s *suite) paused(instances int) result {
+	r := s.rig(simulator.Config{})
 	out := newOutput()
 	defer out.server.Close()
-	r.host.Memory = true
-	r.host.Service = map[string]string{"scheduler.base": "1", "scheduler.cap": "2"}
-	r.host.Pipeline = out.pipeline()
-	r.host.Inputs = nil
+	r.Host.Memory = true
+	r.Host.Service = map[string]string{"scheduler.base": "1", "scheduler.cap": "2"}
+	r.Host.Pipeline = out.pipeline()
+	r.Host.Inputs = nil
 	for _, logs := range []string{"siem", "impersonation"}[:instances] {
-		r.host.Inputs = append(r.host.Inputs, r.input("logs", logs, "mem_buf_limit", "5M"))
+		r.Host.Inputs = append(r.Host.Inputs, r.Input("logs", logs, "mem_buf_limit", "5M"))
 	}
 	r.add(60)
 	if instances == 2 {
-		r.service.AddEvents(40000, time.Now().Add(-4*time.Hour), 3)
+		r.Service.AddEvents(40000, time.Now().Add(-4*time.Hour), 3)
 	}
-	if err := r.start(); err != nil {
-		return result{}, err
-	}
+	r.Start()
 	peak := 0
 	for range 2 {
-		if err := r.logged("paused (mem buf overlimit", 30*time.Second); err != nil {
-			return result{}, err
-		}
+		r.Logged("paused (mem buf overlimit")
 		for range 10 {
 			time.Sleep(time.Second)
-			p, err := r.process.Holds()
-			if err != nil {
-				return result{}, err
-			}
-			peak = max(peak, p.Resident)
+			peak = max(peak, r.Holds().Resident)
 		}
 		out.set(true)
 		time.Sleep(2 * time.Second)
 		out.set(false)
 	}
 	out.set(true)
-	var a harness.Account
-	err = r.await("all records", 3*time.Minute, func() (bool, error) {
+	r.Await("all records", func() bool {
 		time.Sleep(time.Second)
-		a = out.account(r)
-		return a.Lost == 0, out.failed()
+		return out.account(r).Lost == 0
 	})
-	if err != nil {
-		return result{account: a}, err
-	}
-	if err := r.stop(); err != nil {
-		return result{}, err
-	}
+	r.Stop()
 	note := fmt.Sprintf("%d MB resident at most", peak>>20)
 	if peak > 256<<20 {
-		err = fmt.Errorf("memory is not bounded")
+		r.T.Error("memory is not bounded")
 	}
-	return result{account: out.account(r), note: note}, err
+	return result{account: out.account(r), note: note}
 }
 
 // output is the other end of an HTTP output, down at first.
@@ -116,13 +97,8 @@ func (o *output) set(up bool) {
 func (o *output) account(r *rig) harness.Account {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.tally.Account(r.service.Expected())
-}
-
-func (o *output) failed() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.err
+	r.Must(o.err)
+	return o.tally.Account(r.Service.Expected())
 }
 
 func (o *output) pipeline() string {

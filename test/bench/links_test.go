@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"encoding/binary"
@@ -26,40 +26,41 @@ const (
 // linkService is a Mimecast of API 2.0 that costs next to nothing: each type has
 // one file, to which so many links lead.
 type linkService struct {
-	url  string
-	each int // links of a type
+	url    string
+	server *http.Server
+	each   int // links of a type
 	// Bytes of all files.
 	unpacked, packed int
 	files            map[string][]byte // by type
 }
 
-// startLinks starts one. The caller closes the server.
-func startLinks(each int) (*linkService, *http.Server, error) {
+// startLinks starts one. The caller closes its server.
+func startLinks(each int) (*linkService, error) {
 	sim, err := simulator.New(simulator.Config{Seed: 1})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer sim.Close()
 	s := &linkService{each: each, files: map[string][]byte{}}
 	for n, kind := range simulator.EventTypes() {
 		if err := sim.AddFiles(kind, 1, fileRecords); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if s.files[kind], err = sim.RawEventFile(n); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		packed := s.files[kind]
 		s.unpacked += int(binary.LittleEndian.Uint32(packed[len(packed)-4:])) // as gzip ends
 		s.packed += len(packed)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	s.url = "http://" + listener.Addr().String()
-	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = server.Serve(listener) }() // until it is closed
-	return s, server, nil
+	s.server = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = s.server.Serve(listener) }() // until it is closed
+	return s, nil
 }
 
 func (s *linkService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -83,20 +84,14 @@ func (s *linkService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = map[string]any{"value": links, "@nextPage": strconv.Itoa(end), "isCaughtUp": end == s.each}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer) //nolint:errchkjson // the client sees what went wrong
+	_ = json.NewEncoder(w).Encode(answer)
 }
 
 // links compares the files of API 2.0 with the JSON in zip of API 1.0.
-func (b *bench) links(records int64) error {
-	f, err := makeFixture("json")
-	if err != nil {
-		return err
-	}
-	s, server, err := startLinks(0)
-	if err != nil {
-		return err
-	}
-	server.Close()
+func (b *bench) links(records int64) {
+	f := got(makeFixture("json"))(b.t)
+	s := got(startLinks(0))(b.t)
+	s.server.Close()
 	all := len(s.files) * fileRecords
 	size := float64(s.unpacked) / float64(all)
 	sizeBefore := float64(f.unpacked) / float64(int64(len(f.archives))*f.records)
@@ -107,14 +102,8 @@ func (b *bench) links(records int64) error {
 	var ours, before, ratios, rates, ratesBefore, growths []float64
 	var peaks, peaksBefore []int
 	for range b.rounds {
-		a, err := b.collectLinks(int(each), each*types*fileRecords)
-		if err != nil {
-			return err
-		}
-		c, err := b.collect(f.archives, int(records/f.records), records/f.records*f.records, "logs", "siem")
-		if err != nil {
-			return err
-		}
+		a := b.collectLinks(int(each), each*types*fileRecords)
+		c := b.collect(f.archives, int(records/f.records), records/f.records*f.records, "logs", "siem")
 		ours, before = append(ours, micros(a.perRecord())), append(before, micros(c.perRecord()))
 		ratios = append(ratios, float64(a.perRecord())/float64(c.perRecord()))
 		rates, ratesBefore = append(rates, a.rate()), append(ratesBefore, c.rate())
@@ -126,33 +115,23 @@ func (b *bench) links(records int64) error {
 	row("records a second, API 2.0; API 1.0", thousands(median(rates)), thousands(median(ratesBefore)), fmt.Sprintf("%.2f", median(rates)/median(ratesBefore)))
 	row(fmt.Sprintf("CPU for a record, API 2.0: last fifth of %d records; first fifth", each*types*fileRecords), "", "", fmt.Sprintf("%.2f", median(growths)))
 	row("peak memory, API 2.0; API 1.0", megabytes(median(peaks)), megabytes(median(peaksBefore)), "")
-	return b.linksMemory(int(min(each, memoryFiles)), min(each, memoryFiles)*types*fileRecords)
+	b.linksMemory(int(min(each, memoryFiles)), min(each, memoryFiles)*types*fileRecords)
 }
 
 // linksMemory is the peak where the host bounds what it holds.
-func (b *bench) linksMemory(each int, records int64) error {
+func (b *bench) linksMemory(each int, records int64) {
 	var peaks []int
 	for range b.rounds {
-		r, err := b.collectLinks(each, records, "mem_buf_limit", "20M")
-		if err != nil {
-			return err
-		}
+		r := b.collectLinks(each, records, "mem_buf_limit", "20M")
 		peaks = append(peaks, r.peak)
 	}
 	row("peak memory, mem_buf_limit 20M, API 2.0", megabytes(median(peaks)), "", "")
-	return nil
 }
 
-func (b *bench) collectLinks(each int, records int64, options ...string) (run, error) {
-	s, server, err := startLinks(each)
-	if err != nil {
-		return run{}, err
-	}
-	defer server.Close()
-	dir, err := b.folder()
-	if err != nil {
-		return run{}, err
-	}
+func (b *bench) collectLinks(each int, records int64, options ...string) run {
+	s := got(startLinks(each))(b.t)
+	defer s.server.Close()
+	dir := b.t.TempDir()
 	in := harness.Input{
 		{"base_url", s.url},
 		{"client_id", "client"},
@@ -163,8 +142,8 @@ func (b *bench) collectLinks(each int, records int64, options ...string) (run, e
 	for i := 0; i+1 < len(options); i += 2 {
 		in = append(in, [2]string{options[i], options[i+1]})
 	}
-	return measure(harness.Host{
+	return got(measure(harness.Host{
 		FluentBit: b.fluentBit, Plugin: b.plugin, Dir: dir, Memory: true, Pipeline: toNull,
 		Inputs: []harness.Input{in},
-	}, records)
+	}, records))(b.t)
 }
