@@ -60,7 +60,7 @@ func total(series map[string]float64, id metric.ID) (sum int) {
 	return sum
 }
 
-// TestMetricsAgreeWithTheAccount has two blocks, one of each API, with faults at a third
+// TestMetricsAgreeWithTheAccount has two blocks, one of each API, with faults at a fifth
 // of all requests, bytes that can't be read, logs that start anew, and reloads, all
 // under a hundred scrapes a second.
 func TestMetricsAgreeWithTheAccount(t *testing.T) {
@@ -71,7 +71,7 @@ func TestMetricsAgreeWithTheAccount(t *testing.T) {
 			b.Service.Input("alias", "one", "logs", "siem", "db", b.DB(), "poll_interval", "1s", "http_timeout", "5s"),
 			b.Service.Input2("alias", "two", "logs", "siem,impersonation", "db", b.DB(), "poll_interval", "1s", "http_timeout", "5s"),
 		}
-		plan := simulator.Plan{Rate: 0.3, Seed: 5, Faults: []simulator.Fault{
+		plan := simulator.Plan{Rate: 0.2, Seed: 5, Faults: []simulator.Fault{
 			simulator.FaultServerError, simulator.FaultHTML, simulator.FaultBodyCut, simulator.FaultReset, simulator.FaultNotAZip,
 			simulator.FaultZipCut, simulator.FaultTokenUnverified, simulator.FaultLinkExpired, simulator.FaultGzipMembers,
 		}}
