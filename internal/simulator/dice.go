@@ -8,7 +8,8 @@ import (
 	"math/rand/v2"
 )
 
-// The streams of chance, so that no two uses of one seed see the same numbers.
+// The streams of chance, so that no two uses of one seed see the same numbers. A new one
+// goes to the end: its place decides what numbers it sees.
 const (
 	streamCredentials uint64 = iota + 1
 	streamTokens
