@@ -280,8 +280,10 @@ func (i *instance) handover() *delivery.Handover {
 }
 
 func (i *instance) pause() {
+	if !i.paused { // it is told at its end too
+		i.pauses++
+	}
 	i.paused = true
-	i.pauses++
 	if h := i.handover(); h != nil {
 		h.Pause()
 	}
