@@ -62,6 +62,9 @@ func Files(path string, getenv func(string) string) (*Report, []Block) {
 		if b.tag == "" {
 			b.tag = standard
 		}
+		if slices.ContainsFunc(blocks, func(other Block) bool { return other.Name == b.Name }) {
+			c.add(Warning, b.Name, s.At.String(), "alias: another block has the same: their metrics are shown as one", "give each block an alias of its own")
+		}
 		c.block(&b)
 		blocks = append(blocks, b)
 	}

@@ -163,6 +163,7 @@ func TestMistakes(t *testing.T) {
 			"warning mimecast.1: mimecast.0 has the same account acme for another application",
 		}},
 		"a port of no kind": {"account: acme", "account: acme\n      ports: 1", []string{"failed mimecast.0:10: ports is no option: it goes unnoticed"}},
+		"the same alias":    {"    - name: mimecast\n", strings.ReplaceAll(another, "      tag", "      alias: one\n      tag") + "    - name: mimecast\n      alias: one\n      logs: siem\n", []string{"warning one:14: alias: another block has the same"}},
 		"the same account":  {"  outputs:\n", strings.ReplaceAll(another, "x.db", "y.db") + "  outputs:\n", []string{"warning mimecast.1: mimecast.0 collects the logs impersonation of the same application too: every record comes twice"}},
 		"no name":           {"name: http", "nam: http", []string{"failed file:13: a section without a name"}},
 		"no block":          {"name: mimecast", "name: dummy", []string{"failed file: no input is named mimecast"}},
