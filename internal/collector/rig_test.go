@@ -146,6 +146,7 @@ type rig struct {
 	// of what happens in a day of fake time.
 	statfs func(string) (free, total uint64, err error)
 	answer atomic.Pointer[http.HandlerFunc] // in the simulator's place
+	turns  sync.Mutex
 	readAt func(f scratch, p []byte, off int64) (int, error)
 
 	life      context.Context // of the collector
@@ -271,6 +272,7 @@ func (r *rig) client() *mimecast.Client {
 	c, err := mimecast.NewClient(mimecast.Options{
 		BaseURL: r.cfg.BaseURL, Timeout: r.cfg.HTTPTimeout, Auth: r.cfg.Auth,
 		Transport: transport(func(req *http.Request) (*http.Response, error) {
+			r.turn()
 			if answer := r.answer.Load(); answer != nil {
 				return exchange(answer, req)
 			}
@@ -332,9 +334,16 @@ func (r *rig) start() {
 	r.host.counted, r.host.queued = 0, 0 // they start anew with each instance
 }
 
+// turn has a request see what the test has set before its latest step.
+func (r *rig) turn() {
+	r.turns.Lock()
+	r.turns.Unlock() //nolint:staticcheck // an order is all it makes
+}
+
 // step is one second of the host: a callback, and the main thread's work.
 func (r *rig) step(appends int) {
 	synctest.Wait() // for the goroutines to have done what they can
+	r.turn()
 	r.handover.Drain(r.host, time.Now().Add(700*time.Millisecond))
 	r.host.tick(r.t, appends)
 	time.Sleep(time.Second)
