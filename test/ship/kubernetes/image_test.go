@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -140,6 +141,11 @@ cp -a "$WORK/root/src/build/mimecast.so" "$WORK/root/src/build/mimecastctl" "$OU
 func build(t *testing.T, arch string) string {
 	t.Helper()
 	needRoot(t)
+	if arch != runtime.GOARCH {
+		if out, err := exec.Command("apt-get", "-q", "update").CombinedOutput(); err != nil {
+			t.Skipf("*** THE DISTRIBUTION'S PACKAGES CAN'T BE HAD: %s WAS NOT BUILT ***\n%s", arch, out)
+		}
+	}
 	dir := t.TempDir()
 	context, out := filepath.Join(dir, "context"), filepath.Join(dir, "out")
 	for _, d := range []string{context, out, filepath.Join(dir, "work")} {
@@ -264,6 +270,9 @@ func needRoot(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("*** NOT ROOT: no namespaces, the image WAS NOT BUILT NOR RUN ***")
+	}
+	if out, err := exec.Command("unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt").CombinedOutput(); err != nil {
+		t.Skipf("*** NO MOUNTS: the image WAS NOT BUILT NOR RUN ***\n%s", out)
 	}
 }
 
