@@ -118,6 +118,10 @@ func TestMetricsAgreeWithTheAccount(t *testing.T) {
 			var series map[string]float64
 			agree := func() bool { // once nothing is under way
 				now, series = b.Account(), scrape(url)
+				for tries := 0; series == nil && tries < 20; tries++ { // the host may drop a connection
+					time.Sleep(100 * time.Millisecond)
+					series = scrape(url)
+				}
 				unconfirmed := total(series, metric.Records) - total(series, metric.Confirmed)
 				return series != nil && total(series, metric.Records) == now.Received-before.Received &&
 					total(series, metric.Unparsed) == now.Unparsed-before.Unparsed &&
