@@ -184,6 +184,10 @@ func (p *Process) Reload() error {
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		log := p.host.Log()
 		if strings.Count(log, done) > before {
+			if p.host.FluentBit != "" {
+				// 5.1.1 may die of a SIGHUP that comes while it ends a reload.
+				time.Sleep(500 * time.Millisecond)
+			}
 			return nil
 		}
 		if n := strings.Count(log, refused); n > refusals {
